@@ -9,20 +9,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 from evtx import PyEvtxParser
 
 from evtxscan.evtx.walk import CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One record as JSON text in the Rust parser's shape, with the id and written time of its record header."""
-
-    record_id: int
-    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +33,40 @@ def file_header(chunks: int) -> bytes:
     return bytes(head)
 
 
+def render_batch(chunks: list[bytes]) -> list[dict[str, Any]] | None:
+    """Render all records of ``chunks`` at once, or return None as soon as one of them does not parse.
+
+    Each record is a dict with ``event_record_id`` and ``data`` (JSON text), as the parser returns it.
+    """
+    try:
+        return list(cast(Iterator[dict[str, Any]], _open(chunks).records_json()))
+    except (RuntimeError, ValueError, OSError):
+        return None
+
+
 def render_json(chunks: list[bytes]) -> Iterator[tuple[int, str] | RenderError]:
     """Yield ``(record id, JSON text)`` for each record of ``chunks`` in order, and an error where one does not parse.
 
     Each chunk has to be 64 KiB long. The parser goes on behind an error with the next record or chunk it can read.
     """
-    for record in _records(chunks, "json"):
-        yield record if isinstance(record, RenderError) else (record["event_record_id"], record["data"])
+    return _records(lambda: cast(Iterator[Any], _open(chunks).records_json()))
 
 
 def render_xml(chunks: list[bytes]) -> Iterator[tuple[int, str] | RenderError]:
     """Like :func:`render_json`, with the record as XML text."""
-    for record in _records(chunks, "xml"):
-        yield record if isinstance(record, RenderError) else (record["event_record_id"], record["data"])
+    return _records(lambda: cast(Iterator[Any], _open(chunks).records()))
 
 
-def _records(chunks: list[bytes], form: str) -> Iterator[dict[str, str] | RenderError]:
+def _open(chunks: list[bytes]) -> PyEvtxParser:
     if any(len(chunk) != CHUNK_SIZE for chunk in chunks):
         raise ValueError("a chunk has to be padded to 64 KiB before it is parsed")
+    return PyEvtxParser(io.BytesIO(file_header(len(chunks)) + b"".join(chunks)))
+
+
+def _records(start: Callable[[], Iterator[Any]]) -> Iterator[tuple[int, str] | RenderError]:
     try:
-        parser = PyEvtxParser(io.BytesIO(file_header(len(chunks)) + b"".join(chunks)))
-        iterator = parser.records_json() if form == "json" else parser.records()
-    except (RuntimeError, ValueError, OSError) as error:
+        iterator = start()
+    except (RuntimeError, OSError) as error:
         yield RenderError(str(error))
         return
     while True:
@@ -72,4 +77,4 @@ def _records(chunks: list[bytes], form: str) -> Iterator[dict[str, str] | Render
         except (RuntimeError, ValueError, OSError) as error:
             yield RenderError(str(error))
         else:
-            yield record
+            yield record["event_record_id"], record["data"]

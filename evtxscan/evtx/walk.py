@@ -122,12 +122,16 @@ def walk_chunk(chunk: bytes) -> ChunkWalk:
     while position <= last:
         magic, size, record_id, written = unpack(chunk, position)
         after = position + size
-        if magic == RECORD_MAGIC and size >= MIN_RECORD_SIZE and after <= end:
+        if (
+            magic == RECORD_MAGIC
+            and size >= MIN_RECORD_SIZE
+            and after <= end
             # A broken copy of the size alone does not unmake a record whose successor stands where it should.
-            if size_of(chunk, after - 4)[0] == size or after == end or chunk.startswith(RECORD_MAGIC, after):
-                add(span((position, size, record_id, written)))
-                position = after
-                continue
+            and (size_of(chunk, after - 4)[0] == size or after == end or chunk.startswith(RECORD_MAGIC, after))
+        ):
+            add(span((position, size, record_id, written)))
+            position = after
+            continue
         if not header.free and spans:
             break
         after = _next_record(chunk, position + 1, end)
@@ -147,7 +151,7 @@ def walk_chunk(chunk: bytes) -> ChunkWalk:
 
 
 def _broken_size(position: int, size: int, after: int, end: int) -> int:
-    """Return how far a record may reach whose size cannot be right: to the next one, else as it says, else to the end."""
+    """Return the size of a record whose own cannot be right: up to the next one, else as it says, else to the end."""
     limit = after if after >= 0 else end
     if after < 0 and MIN_RECORD_SIZE <= size <= end - position:
         return size
