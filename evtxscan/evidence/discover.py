@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.source import Source, describe, readable_name, unreadable, why_not_a_log
+from evtxscan.evidence.recognise import why_not_a_log
+from evtxscan.evidence.source import Source, describe, readable_name, unreadable
 
 
 @dataclass(frozen=True, slots=True)

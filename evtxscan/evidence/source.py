@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evtx.walk import CHUNK_MAGIC, CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC, RECORD_MAGIC
 
 _HASH_BLOCK = 1 << 20
-# A log whose file header is gone is known by any of its first chunks.
-_CHUNKS_TRIED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +24,6 @@ class Source:
     location: Path
     size: int
     modified: str
-
-    @property
-    def chunks(self) -> int:
-        """How many chunks the file has room for, the last one perhaps cut short."""
-        return max(0, -(-(self.size - FILE_HEADER_SIZE) // CHUNK_SIZE))
 
     def open(self) -> BinaryIO:
         """Open the evidence for reading. Raises EvidenceError when that fails."""
@@ -64,33 +56,6 @@ def unreadable(path: Path, error: OSError) -> EvidenceError:
         IsADirectoryError: "it is a folder",
     }.get(type(error))
     return EvidenceError(f"{path}: {advice or error.strerror or error}")
-
-
-def read_chunks(file: BinaryIO, first: int, count: int) -> list[bytes]:
-    """Read up to ``count`` chunks from chunk ``first`` on; the last one of a file may be short. Raises OSError."""
-    file.seek(FILE_HEADER_SIZE + first * CHUNK_SIZE)
-    data = file.read(count * CHUNK_SIZE)
-    return [data[start : start + CHUNK_SIZE] for start in range(0, len(data), CHUNK_SIZE)]
-
-
-def why_not_a_log(path: Path) -> str | None:
-    """Return why the file's content is no event log, or None if it is one. Raises OSError."""
-    with path.open("rb") as file:
-        head = file.read(FILE_HEADER_SIZE)
-        if not head:
-            return "empty file"
-        if head.startswith(FILE_MAGIC):
-            return None
-        for number in range(_CHUNKS_TRIED):
-            file.seek(FILE_HEADER_SIZE + number * CHUNK_SIZE)
-            start = file.read(516)
-            if start.startswith(CHUNK_MAGIC) or start[512:516] == RECORD_MAGIC:
-                return None
-            if not start:
-                break
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer; fetch the file it stands for"
-    return "not an event log (neither a file header nor a chunk of the EVTX format)"
 
 
 def describe(path: Path, argument: str, name: str) -> Source:

@@ -14,17 +14,10 @@ from dataclasses import dataclass
 
 import orjson
 
+from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_MAGIC, CHUNK_SIZE, RECORD_HEADER_SIZE, RECORD_MAGIC
 from evtxscan.evtx import salvage
 from evtxscan.evtx.parse import RenderError, render_json
-from evtxscan.evtx.walk import (
-    CHUNK_HEADER_SIZE,
-    CHUNK_MAGIC,
-    CHUNK_SIZE,
-    RECORD_HEADER_SIZE,
-    RECORD_MAGIC,
-    ChunkWalk,
-    Span,
-)
+from evtxscan.evtx.walk import ChunkWalk, Span
 
 # A record that ends its BinXML at once: header, one end token, the size again.
 _MIN_FILLER = RECORD_HEADER_SIZE + 1 + 4

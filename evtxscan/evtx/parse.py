@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from evtx import PyEvtxParser
 
-from evtxscan.evtx.walk import CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC
 
 
 @dataclass(frozen=True, slots=True)

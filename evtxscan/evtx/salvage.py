@@ -9,8 +9,8 @@ import logging
 
 from lxml import etree
 
+from evtxscan.evidence.evtx_layout import RECORD_HEADER_SIZE
 from evtxscan.evtx.parse import RenderError
-from evtxscan.evtx.walk import RECORD_HEADER_SIZE
 
 _XML_FORBIDDEN = {code: None for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)} | {0xFFFE: None, 0xFFFF: None}
 # A system element that holds its value in attributes becomes {"#attributes": {...}}, as in the Rust parser's JSON.

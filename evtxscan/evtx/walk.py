@@ -13,13 +13,8 @@ import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
-FILE_MAGIC = b"ElfFile\0"
-CHUNK_MAGIC = b"ElfChnk\0"
-RECORD_MAGIC = b"**\0\0"
-FILE_HEADER_SIZE = 4096
-CHUNK_SIZE = 65536
-CHUNK_HEADER_SIZE = 512
-RECORD_HEADER_SIZE = 24
+from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_MAGIC, CHUNK_SIZE, RECORD_HEADER_SIZE, RECORD_MAGIC
+
 # Header, a fragment header token, an end token and the repeated size: no record is shorter.
 MIN_RECORD_SIZE = 33
 # More records than fit into a chunk: a header that claims so many is not believed.
