@@ -15,6 +15,7 @@ CHUNK_HEADER_SIZE = 0x200
 CHUNK_MAGIC = b"ElfChnk\0"
 RECORD_MAGIC = 0x2A2A
 RECORD_HEADER_SIZE = 24
+_RECORDS_END = CHUNK_SIZE - 8  # no chunk of the samples looked at is fuller; libevtx and python-evtx fail at a full one
 _STRING_BUCKETS, _TEMPLATE_BUCKETS = 64, 32
 _CHUNK_FLAGS = 1  # set in every chunk that Windows wrote of the samples looked at, in closed logs too
 
@@ -68,9 +69,9 @@ class Chunk:
         used += len(END_OF_STREAM)
         size = (used + _U32.size + 7) & ~7
         start = len(self._buffer)
-        if start + size > CHUNK_SIZE:
+        if start + size > _RECORDS_END:
             if not self.records:
-                raise RecordTooLargeError(f"record {record_id} needs {size} bytes, a chunk holds no more than 65024")
+                raise RecordTooLargeError(f"record {record_id} needs {size} bytes, more than a chunk has")
             return False
 
         buffer = self._buffer

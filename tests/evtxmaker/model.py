@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import TypeAlias
 from uuid import UUID
 
 Value: TypeAlias = str | int | bytes | UUID | Sequence[str] | None
-"""A substitution value; None is written as the Null type, whatever the field's type."""
+"""A substitution value.
+
+None is written as the Null type, whatever the field's type. Windows does so in optional substitutions, as those of
+`Payload.CLASSIC`; in the others libevtx refuses the record, where the Rust parser and python-evtx read an empty value.
+"""
 
 
 class ValueType(IntEnum):
@@ -33,6 +37,16 @@ class ValueType(IntEnum):
     HEXINT64 = 0x15
     BINXML = 0x21
     WSTRING_ARRAY = 0x81
+
+
+EMPTY_VALUES: Mapping[ValueType, Value] = {
+    ValueType.WSTRING: "",
+    ValueType.BINARY: b"",
+    ValueType.GUID: UUID(int=0),
+    ValueType.SID: "S-1-0-0",
+    ValueType.WSTRING_ARRAY: None,
+}
+"""What stands in a field that has nothing to say; in those of any other type it is 0."""
 
 
 class Payload(Enum):
@@ -86,13 +100,11 @@ class EventTemplate:
     namespace: str | None = None
 
     def row(self, **values: Value) -> tuple[Value, ...]:
-        """Return `values` in the order of the fields; a string not given is empty, anything else not given Null.
+        """Return `values` in the order of the fields; one not given is empty, zero or the null SID, as Windows has it.
 
         Raises KeyError for a name that the template does not have.
         """
-        row = tuple(
-            values.pop(field.name, "" if field.type is ValueType.WSTRING else None) for field in self.value_fields
-        )
+        row = tuple(values.pop(field.name, EMPTY_VALUES.get(field.type, 0)) for field in self.value_fields)
         if values:
             raise KeyError(f"event {self.event_id} has no field {', '.join(sorted(values))}")
         return row

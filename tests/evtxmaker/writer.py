@@ -87,9 +87,8 @@ def file_header(*, chunks: int, next_record_id: int, dirty: bool) -> bytes:
 def _fill(events: Iterable[Event], first_record_id: int, records_per_chunk: int | None) -> Iterator[Chunk]:
     compiled: dict[tuple[EventTemplate, str], CompiledTemplate] = {}
     chunk = Chunk(1)
-    number = 0
     record_id = first_record_id - 1
-    for event in events:
+    for number, event in enumerate(events):
         record_id = record_id + 1 if event.record_id is None else event.record_id
         key = (event.template, event.computer)
         form = compiled.get(key)
@@ -99,6 +98,5 @@ def _fill(events: Iterable[Event], first_record_id: int, records_per_chunk: int 
             yield chunk
             chunk = Chunk(number + 1)
             chunk.add(event, form, record_id)
-        number += 1
     if chunk.records:
         yield chunk
