@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Iterable
 from operator import or_
 from typing import Any
-from uuid import UUID
 
 from .binxml import Definition, classic_data, event_data, user_data
 from .model import Event, EventTemplate, Payload, ValueType
@@ -31,7 +30,7 @@ class CompiledTemplate:
         self._template = template
         self.outer = Definition(outer_template(template, computer))
         self.inner = _inner_definition(template)
-        self._system_packers: dict[tuple[str | None, UUID | None], _SystemPacker] = {}
+        self._system_packers: dict[tuple[str | None, bool], _SystemPacker] = {}
         types = [field.type for field in template.value_fields]
         if template.binary:
             types.insert(-1, ValueType.UINT32)
@@ -65,19 +64,17 @@ class CompiledTemplate:
 
     def system_values(self, event: Event, record_id: int, data_size: int) -> bytes:
         """Return the values of the outer template, up to where the event's own data of `data_size` bytes follow."""
-        key = (event.security_sid, event.activity_id)
+        key = (event.security_sid, event.activity_id is not None)
         packer = self._system_packers.get(key)
         if packer is None:
-            packer = _SystemPacker(self._template, *key)
-            if event.activity_id is None:
-                self._system_packers[key] = packer
+            packer = self._system_packers[key] = _SystemPacker(self._template, event)
         return packer.pack(event, record_id, data_size)
 
 
 class _SystemPacker:
-    """Packs the System values of one template and user, of which only five change from record to record."""
+    """Packs the System values of one template and user, of which only a few change from record to record."""
 
-    def __init__(self, template: EventTemplate, sid: str | None, activity: UUID | None) -> None:
+    def __init__(self, template: EventTemplate, example: Event) -> None:
         count = data_index(template) + 1
         fixed: list[tuple[ValueType, bytes]] = [(ValueType.NULL, b"")] * (count - 1)
         fixed[0] = (ValueType.UINT8, template.level.to_bytes(1))
@@ -88,13 +85,13 @@ class _SystemPacker:
             fixed[4] = (ValueType.UINT16, template.qualifiers.to_bytes(2, "little"))
         fixed[5] = (ValueType.HEXINT64, template.keywords.to_bytes(8, "little"))
         fixed[6] = (ValueType.FILETIME, bytes(8))
-        if activity is not None:
-            fixed[7] = (ValueType.GUID, activity.bytes_le)
+        if example.activity_id is not None:
+            fixed[7] = (ValueType.GUID, bytes(16))
         fixed[8] = fixed[9] = (ValueType.UINT32, bytes(4))
         fixed[10] = (ValueType.UINT64, bytes(8))
         fixed[11] = (ValueType.UINT8, template.version.to_bytes(1))
-        if sid is not None:
-            fixed[12] = (ValueType.SID, encode_sid(sid))
+        if example.security_sid is not None:
+            fixed[12] = (ValueType.SID, encode_sid(example.security_sid))
         if is_shared(template):
             if template.provider.guid is None:
                 raise ValueError(f"provider {template.provider.name} has a manifest, so it must have a GUID")
@@ -103,10 +100,9 @@ class _SystemPacker:
             fixed[16] = (ValueType.WSTRING, encode_wstring(template.channel))
         self._head = struct.pack("<I", count) + b"".join(struct.pack("<HH", len(d), t) for t, d in fixed)
         self._before_time = b"".join(data for _, data in fixed[:6])
-        self._activity = fixed[7][1]
         self._tail = b"".join(data for _, data in fixed[11:])
         self._pack = struct.Struct(
-            f"<{len(self._head)}sHH{len(self._before_time)}sQ{len(self._activity)}sIIQ{len(self._tail)}s"
+            f"<{len(self._head)}sHH{len(self._before_time)}sQ{len(fixed[7][1])}sIIQ{len(self._tail)}s"
         ).pack
 
     def pack(self, event: Event, record_id: int, data_size: int) -> bytes:
@@ -118,7 +114,7 @@ class _SystemPacker:
             ValueType.BINXML,
             self._before_time,
             event.time,
-            self._activity,
+            b"" if event.activity_id is None else event.activity_id.bytes_le,
             event.pid,
             event.tid,
             record_id,
