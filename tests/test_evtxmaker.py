@@ -28,6 +28,7 @@ from tests.evtxmaker import (
     ValueType,
     filetime,
     filetime_text,
+    from_filetime,
     template,
     templates,
     write_log,
