@@ -1,0 +1,1 @@
+"""Evidence to case: worker processes read, render and map batches of chunks, one writer stores them."""

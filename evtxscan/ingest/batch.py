@@ -1,0 +1,237 @@
+"""What a worker process does: a batch of chunks in, rows out. It opens nothing for writing and keeps nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import zstandard
+
+from evtxscan.ecs.extract import extract
+from evtxscan.ecs.kind import Kind
+from evtxscan.ecs.mapping import mapping_for
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE
+from evtxscan.evtx.chunks import read_chunks
+from evtxscan.evtx.mend import Unreadable, mend_chunk
+from evtxscan.evtx.parse import RenderError, render_batch, render_json
+from evtxscan.evtx.walk import ChunkWalk, Span, created_ticks, is_unused, walk_chunk
+
+# Measured: more chunks a batch parse no faster, and every record of a batch is in memory at once.
+CHUNKS_PER_BATCH = 32
+_ZSTD_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run of chunks of one file. ``only``: the ECS categories to store (None: everything)."""
+
+    location: Path
+    first: int
+    count: int
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """A record of a chunk that could not be read; ``offset`` is None where only the chunk's header names it."""
+
+    offset: int | None
+    record_id: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What was found in one chunk; ``bytes`` is None for a chunk the case already holds in full."""
+
+    number: int
+    sha256: bytes
+    size: int
+    bytes: bytes | None = None
+    first_record_id: int | None = None
+    first_written: int | None = None
+    records: int = 0
+    filtered: int = 0
+    checksums_ok: bool = True
+    losses: list[LossRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Records of one kind: parallel lists of chunk (index into the batch's chunks), offset and column values.
+
+    Cells of keyword columns are indexes into the batch's ``strings``.
+    """
+
+    kind: Kind
+    mapping: str
+    mended: bool
+    chunks: list[int]
+    offsets: list[int]
+    columns: dict[str, list[int | None]]
+    data: list[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that one task gave."""
+
+    chunks: list[ChunkResult]
+    groups: list[Group]
+    strings: list[str]
+
+
+@dataclass(slots=True)
+class _Members:
+    """Records of one kind on their way to a Group: parallel lists."""
+
+    kind: Kind
+    mended: bool
+    chunks: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    ticks: list[int | None] = field(default_factory=list)
+    texts: list[str | bytes] = field(default_factory=list)
+
+
+def run_task(task: Task, known: frozenset[bytes]) -> Batch:
+    """Read, walk, render and map the chunks of ``task``; chunks whose SHA-256 is ``known`` are only hashed.
+
+    Raises EvidenceError or OSError when the file cannot be read.
+    """
+    with task.location.open("rb") as file:
+        chunks = read_chunks(file, task.first, task.count)
+    return process_chunks(chunks, task.first, known, task.only)
+
+
+def process_chunks(
+    chunks: Sequence[bytes], first: int, known: frozenset[bytes] = frozenset(), only: frozenset[str] | None = None
+) -> Batch:
+    """Turn chunks (the first of them is number ``first`` of its file) into rows."""
+    results: list[ChunkResult] = []
+    walks: list[tuple[int, bytes, ChunkWalk]] = []
+    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+    for number, chunk in enumerate(chunks, first):
+        if is_unused(chunk):
+            continue
+        digest = hashlib.sha256(chunk).digest()
+        result = ChunkResult(number, digest, len(chunk))
+        results.append(result)
+        if digest in known:
+            continue
+        result.bytes = compressor.compress(chunk)
+        walk = walk_chunk(chunk)
+        _describe(result, walk)
+        walks.append((len(results) - 1, chunk, walk))
+    strings: dict[str, int] = {}
+    groups = _group(_render(walks, results), results, strings, only)
+    return Batch(results, groups, list(strings))
+
+
+def crashed_chunk(task: Task) -> Batch:
+    """Account for the one chunk of ``task``, on which the parser's process died: all its records are lost.
+
+    Raises OSError when the file cannot be read.
+    """
+    with task.location.open("rb") as file:
+        chunks = read_chunks(file, task.first, 1)
+    results: list[ChunkResult] = []
+    for chunk in chunks:
+        compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(chunk)
+        result = ChunkResult(task.first, hashlib.sha256(chunk).digest(), len(chunk), compressed)
+        walk = walk_chunk(chunk)
+        _describe(result, walk)
+        detail = "the parser's process died on this chunk"
+        result.losses += [LossRow(span.offset, span.record_id, "parser_crashed", detail) for span in walk.spans]
+        results.append(result)
+    return Batch(results, [], [])
+
+
+def _describe(result: ChunkResult, walk: ChunkWalk) -> None:
+    missing = walk.missing_ids
+    result.records = len(walk.spans) + len(missing)
+    result.checksums_ok = walk.header.header_crc_ok and walk.header.records_crc_ok
+    if walk.spans:
+        result.first_record_id = walk.spans[0].record_id
+        result.first_written = walk.spans[0].written
+    cut = result.size < CHUNK_SIZE
+    reason = "chunk_truncated" if cut else "record_missing"
+    detail = "the file ends inside this chunk" if cut else "the chunk's header claims it, no record has this id"
+    result.losses += [LossRow(None, record_id, reason, detail) for record_id in missing]
+
+
+def _render(
+    walks: list[tuple[int, bytes, ChunkWalk]], results: list[ChunkResult]
+) -> Iterator[tuple[int, bytes, Span, str | bytes, bool]]:
+    """Yield (chunk index, chunk, span, JSON, mended) for every record that renders, and book those that do not."""
+    whole = [chunk if len(chunk) == CHUNK_SIZE else chunk.ljust(CHUNK_SIZE, b"\0") for _, chunk, _ in walks]
+    records = render_batch(whole) if whole else []
+    expected = [span.record_id for _, _, walk in walks for span in walk.spans]
+    if records is not None and [record["event_record_id"] for record in records] == expected:
+        rendered = iter(records)
+        for index, chunk, walk in walks:
+            for span in walk.spans:
+                yield index, chunk, span, next(rendered)["data"], False
+        return
+    for (index, chunk, walk), padded in zip(walks, whole, strict=True):
+        yield from _render_one(index, chunk, padded, walk, results[index])
+
+
+def _render_one(
+    index: int, chunk: bytes, padded: bytes, walk: ChunkWalk, result: ChunkResult
+) -> Iterator[tuple[int, bytes, Span, str | bytes, bool]]:
+    plain = [record for record in render_json([padded]) if not isinstance(record, RenderError)]
+    if [record_id for record_id, _ in plain] == [span.record_id for span in walk.spans]:
+        for span, (_, text) in zip(walk.spans, plain, strict=True):
+            yield index, chunk, span, text, False
+        return
+    unmended = {record_id for record_id, _ in plain}
+    for record in mend_chunk(chunk, walk):
+        if isinstance(record, Unreadable):
+            span = record.span
+            result.losses.append(LossRow(span.offset, span.record_id, "record_unreadable", record.detail))
+        else:
+            yield index, chunk, record.span, record.json, record.span.record_id not in unmended
+
+
+def _group(
+    rendered: Iterator[tuple[int, bytes, Span, str | bytes, bool]],
+    results: list[ChunkResult],
+    strings: dict[str, int],
+    only: frozenset[str] | None,
+) -> list[Group]:
+    """Sort records by kind. All JSON before TimeCreated is the same for one kind, so that text is the key."""
+    by_text: dict[tuple[str | bytes, bool], _Members | None] = {}
+    by_kind: dict[tuple[Kind, bool], _Members] = {}
+    for index, chunk, span, text, mended in rendered:
+        end = text.find('"TimeCreated"') if isinstance(text, str) else text.find(b'"TimeCreated"')
+        key = (text[:end], mended)
+        if key not in by_text:
+            kind = Kind.from_system(_event(text).get("System"))
+            wanted = only is None or not only.isdisjoint(mapping_for(kind).categories)
+            by_text[key] = by_kind.setdefault((kind, mended), _Members(kind, mended)) if wanted else None
+        members = by_text[key]
+        if members is None:
+            results[index].filtered += 1
+            continue
+        members.chunks.append(index)
+        members.offsets.append(span[0])
+        members.ticks.append(created_ticks(chunk, span[0], span[1]))
+        members.texts.append(text)
+    return [_extract(members, strings) for members in by_kind.values()]
+
+
+def _event(text: str | bytes) -> dict[str, Any]:
+    event = orjson.loads(text).get("Event")
+    return event if isinstance(event, dict) else {}
+
+
+def _extract(members: _Members, strings: dict[str, int]) -> Group:
+    mapping = mapping_for(members.kind)
+    events = [_event(text) for text in members.texts]
+    rows = extract(members.kind, mapping, events, members.ticks, strings)
+    return Group(members.kind, mapping.id, members.mended, members.chunks, members.offsets, rows.columns, rows.data)

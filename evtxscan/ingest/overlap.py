@@ -1,0 +1,53 @@
+"""Recognises records that a chunk shares with an earlier copy of itself: a log that grew between two collections.
+
+Windows fills a chunk record by record, so a later copy begins with the same record (same id, same written time). The
+bytes of a record are the same in both; what they refer to by offset (names, templates) is compared too, by rendering.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import zstandard
+
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE
+from evtxscan.evtx.parse import RenderError, render_json
+from evtxscan.evtx.walk import walk_chunk
+from evtxscan.ingest.batch import ChunkResult
+
+
+def repeated_records(db: sqlite3.Connection, result: ChunkResult) -> dict[int, int]:
+    """Return offset -> event id of those records of a new chunk that the case has from an earlier copy of it."""
+    if result.bytes is None or result.first_record_id is None:
+        return {}
+    copies = db.execute(
+        "SELECT id, bytes FROM chunk WHERE first_record_id = ? AND first_written = ? ORDER BY id",
+        (result.first_record_id, result.first_written),
+    ).fetchall()
+    if not copies:
+        return {}
+    new = _texts(result.bytes)
+    repeated: dict[int, int] = {}
+    for chunk, data in copies:
+        old = _texts(data)
+        stored = db.execute(
+            'SELECT "offset", id FROM event WHERE chunk = ?'
+            ' UNION SELECT "offset", event FROM event_copy WHERE chunk = ?',
+            (chunk, chunk),
+        )
+        for offset, event in stored:
+            if offset in new and new[offset] == old.get(offset):
+                repeated.setdefault(offset, event)
+    return repeated
+
+
+def _texts(compressed: bytes) -> dict[int, tuple[int, int, str]]:
+    """Return offset -> (record id, written time, JSON text) of the records that render without mending."""
+    chunk = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=CHUNK_SIZE)
+    spans = walk_chunk(chunk).spans
+    rendered = [
+        record for record in render_json([chunk.ljust(CHUNK_SIZE, b"\0")]) if not isinstance(record, RenderError)
+    ]
+    if [record_id for record_id, _ in rendered] != [span.record_id for span in spans]:
+        return {}
+    return {span.offset: (span.record_id, span.written, text) for span, (_, text) in zip(spans, rendered, strict=True)}

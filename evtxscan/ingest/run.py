@@ -1,0 +1,214 @@
+"""The public way in: evidence paths to a case, with every record accounted for."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from evtxscan.errors import EvidenceError, UsageError
+from evtxscan.evidence.discover import Found, Skipped, discover
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE
+from evtxscan.evidence.source import Source, unreadable
+from evtxscan.evtx.chunks import count_chunks
+from evtxscan.ingest.batch import CHUNKS_PER_BATCH, Task
+from evtxscan.ingest.pool import Outcome, run_tasks
+from evtxscan.ingest.summary import Loss, Progress, SourceSummary, Summary
+from evtxscan.ingest.writer import Writer
+from evtxscan.store.case import Case, explained
+
+# What is written between two commits: a kill costs this much work, and no record.
+_COMMIT_BYTES = 64 << 20
+# Below this, starting worker processes takes longer than the work.
+_SMALL_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex."""
+
+    jobs: int | None = None
+    only: frozenset[str] | None = None
+    exhibit: str | None = None
+    expected_sha256: str | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A source that is being read: its row, its hash before (a future), and what came of it so far."""
+
+    source: Source
+    row: int
+    before: Future[str]
+    summary: SourceSummary
+    after: Future[str] | None = None
+
+
+def ingest(case: Case, run: int, paths: list[Path], options: Options, progress: Progress | None = None) -> Summary:
+    """Read all event logs under ``paths`` into ``case``.
+
+    Raises EvidenceError when there is nothing to read at all, UsageError for an expected hash with several sources,
+    CaseError when the case cannot be written; in each case what was committed before stays.
+    """
+    found = discover(paths)
+    if not found.sources:
+        raise _nothing_to_read(paths, found)
+    if options.expected_sha256 and len(found.sources) > 1:
+        raise UsageError("an expected hash names one file, but there are several event logs; ingest them one by one")
+    if progress:
+        progress.start(len(found.sources), sum(source.size for source in found.sources))
+    ingestion = _Ingestion(case, run, options, progress)
+    ingestion.note_skipped(found.skipped)
+    try:
+        sources = ingestion.read(found.sources)
+    finally:
+        ingestion.stop()
+    return Summary(sources, found.skipped, found.errors)
+
+
+def _nothing_to_read(paths: list[Path], found: Found) -> EvidenceError:
+    if found.errors:
+        return EvidenceError("\n".join(str(error) for error in found.errors))
+    names = ", ".join(str(path) for path in paths)
+    skipped = f" ({len(found.skipped)} other files skipped)" if found.skipped else ""
+    return EvidenceError(f"{names}: no event logs found{skipped}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A task and its place in its source."""
+
+    source: Source
+    task: Task
+    is_first: bool
+    is_last: bool
+
+
+class _Ingestion:
+    def __init__(self, case: Case, run: int, options: Options, progress: Progress | None) -> None:
+        self._case = case
+        self._options = options
+        self._progress = progress
+        self._writer = Writer(case, run, options.only)
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._planned: deque[_Planned] = deque()
+        self._open: deque[_Reading] = deque()
+        self._done: list[SourceSummary] = []
+        self._uncommitted = 0
+
+    def stop(self) -> None:
+        self._hasher.shutdown(wait=False, cancel_futures=True)
+        if self._case.db.in_transaction:
+            self._case.db.rollback()
+
+    def note_skipped(self, skipped: list[Skipped]) -> None:
+        with self._case.transaction():
+            self._case.db.executemany(
+                "INSERT OR REPLACE INTO skipped(path, argument, reason) VALUES (?, ?, ?)",
+                ((entry.path, entry.argument, entry.reason) for entry in skipped),
+            )
+
+    def read(self, sources: list[Source]) -> list[SourceSummary]:
+        """Read all sources; on return everything is committed."""
+        with explained(self._case.path):
+            jobs = self._options.jobs or os.cpu_count() or 1
+            if sum(source.size for source in sources) < _SMALL_BYTES:
+                jobs = 1
+            self._case.db.execute("BEGIN IMMEDIATE")
+            for task, result in run_tasks(self._tasks(sources), jobs, self._known_chunks()):
+                planned = self._planned.popleft()
+                if planned.is_first:
+                    self._begin(planned.source)
+                self._take(task, result)
+                if planned.is_last:
+                    self._end()
+                if self._uncommitted > _COMMIT_BYTES:
+                    self._commit()
+                    self._case.db.execute("BEGIN IMMEDIATE")
+            self._commit(final=True)
+        return sorted(self._done, key=lambda done: (done.path, done.argument))
+
+    def _known_chunks(self) -> frozenset[bytes]:
+        rows = self._case.db.execute(
+            "SELECT sha256 FROM chunk WHERE only_categories IS NULL OR only_categories = ?", (self._writer.scope,)
+        )
+        return frozenset(digest for (digest,) in rows)
+
+    def _tasks(self, sources: list[Source]) -> Iterator[Task]:
+        for source in sources:
+            chunks = max(1, count_chunks(source.size))
+            for first in range(0, chunks, CHUNKS_PER_BATCH):
+                count = min(CHUNKS_PER_BATCH, chunks - first)
+                task = Task(source.location, first, count, self._options.only)
+                self._planned.append(_Planned(source, task, first == 0, first + count == chunks))
+                yield task
+
+    def _begin(self, source: Source) -> None:
+        row = self._writer.open_source(source, self._options.exhibit, self._options.expected_sha256)
+        summary = SourceSummary(source.path, source.argument, source.size)
+        self._open.append(_Reading(source, row, self._hasher.submit(source.sha256), summary))
+
+    def _take(self, task: Task, result: Outcome) -> None:
+        summary = self._open[-1].summary
+        if isinstance(result, OSError):
+            problem = unreadable(self._open[-1].source.location, result)
+            summary.error = summary.error or f"{problem} (at chunk {task.first})"
+            return
+        before = summary.counts.found
+        for batch in result:
+            summary.counts.add(self._writer.add(self._open[-1].row, batch))
+        self._uncommitted += task.count * CHUNK_SIZE
+        if self._progress:
+            self._progress.advance(task.count * CHUNK_SIZE, summary.counts.found - before)
+
+    def _end(self) -> None:
+        """All batches of the newest source are in: hash it again, to show that reading did not change it."""
+        reading = self._open[-1]
+        reading.after = self._hasher.submit(reading.source.sha256)
+        self._uncommitted += CHUNK_SIZE  # many small files are work, too
+        if self._progress:
+            self._progress.file_done(reading.source.path)
+
+    def _commit(self, *, final: bool = False) -> None:
+        for reading in self._open:
+            if not reading.summary.sha256:
+                reading.summary.sha256 = self._hash(reading, reading.before)
+                self._writer.identify_source(reading.row, reading.summary.sha256)
+        while self._open and (after := self._open[0].after) is not None and (final or after.done()):
+            self._close(self._open.popleft(), after)
+        self._case.db.execute("COMMIT")
+        self._uncommitted = 0
+
+    def _hash(self, reading: _Reading, future: Future[str]) -> str:
+        try:
+            return future.result()
+        except EvidenceError as error:
+            reading.summary.error = reading.summary.error or str(error)
+            return ""
+
+    def _close(self, reading: _Reading, after: Future[str]) -> None:
+        summary = reading.summary
+        again = self._hash(reading, after)
+        expected = self._options.expected_sha256
+        if summary.error is None and again != summary.sha256:
+            summary.error = (
+                f"{summary.path}: changed while it was read (SHA-256 {summary.sha256} before, {again} after);"
+                " work on a copy that nothing writes to"
+            )
+        elif summary.error is None and expected and expected.lower() != summary.sha256:
+            summary.error = f"{summary.path}: SHA-256 is {summary.sha256}, but {expected.lower()} was expected"
+        state = "complete" if summary.error is None else "failed"
+        self._writer.close_source(reading.row, state, summary.counts, summary.error)
+        summary.losses = self._losses(reading.row)
+        self._done.append(summary)
+
+    def _losses(self, row: int) -> list[Loss]:
+        rows = self._case.db.execute(
+            'SELECT number, loss."offset", record_id, reason, detail FROM source_chunk JOIN loss USING (chunk)'
+            ' WHERE source = ? ORDER BY number, loss."offset", record_id',
+            (row,),
+        )
+        return [Loss(*values) for values in rows]

@@ -1,0 +1,88 @@
+"""What an ingest reports: to its caller when it is done, and to a progress display on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evtxscan.errors import EvidenceError
+from evtxscan.evidence.discover import Skipped
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records of a source: found = stored + known + lost + filtered."""
+
+    found: int = 0
+    stored: int = 0
+    known: int = 0
+    lost: int = 0
+    filtered: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another source's or batch's counts."""
+        self.found += other.found
+        self.stored += other.stored
+        self.known += other.known
+        self.lost += other.lost
+        self.filtered += other.filtered
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A record that was found and could not be stored; ``chunk`` is its number in the source."""
+
+    chunk: int
+    offset: int | None
+    record_id: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class SourceSummary:
+    """What became of one source; ``error`` says why it could not be read to its end, or that it changed meanwhile."""
+
+    path: str
+    argument: str
+    size: int
+    sha256: str = ""
+    counts: Counts = field(default_factory=Counts)
+    losses: list[Loss] = field(default_factory=list)
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an ingest did, in the order of source paths."""
+
+    sources: list[SourceSummary] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    errors: list[EvidenceError] = field(default_factory=list)
+
+    @property
+    def totals(self) -> Counts:
+        """The sum over all sources."""
+        total = Counts()
+        for source in self.sources:
+            total.add(source.counts)
+        return total
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all evidence was read and nothing of it was lost."""
+        failed = self.errors or any(source.error for source in self.sources)
+        return not failed and self.totals.lost == 0
+
+
+class Progress(Protocol):
+    """Is told how far an ingest has come."""
+
+    def start(self, files: int, size: int) -> None:
+        """Called once, with the number of files and their bytes."""
+
+    def advance(self, size: int, records: int) -> None:
+        """``size`` more bytes were read, ``records`` more records found."""
+
+    def file_done(self, path: str) -> None:
+        """A file was read to its end."""

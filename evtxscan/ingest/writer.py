@@ -1,0 +1,182 @@
+"""The one writer of a case: stores batches so that every record is there once, however often it is found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import compress
+
+import orjson
+
+from evtxscan.ecs.columns import catalogue
+from evtxscan.ecs.kind import Kind
+from evtxscan.errors import CaseError
+from evtxscan.evidence.source import Source
+from evtxscan.ingest.batch import Batch, ChunkResult, Group
+from evtxscan.ingest.overlap import repeated_records
+from evtxscan.ingest.summary import Counts
+from evtxscan.ingest.values import ValueIds
+from evtxscan.store.case import Case
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a chunk of a batch went: its row, whether records of it are wanted, and at which offsets they are there."""
+
+    row: int
+    is_wanted: bool
+    present: frozenset[int] = frozenset()
+    stored: int = 0
+
+
+class Writer:
+    """Stores batches. Call it between BEGIN and COMMIT of ``case.transaction()``."""
+
+    def __init__(self, case: Case, run: int, only: frozenset[str] | None) -> None:
+        self._case = case
+        self._db = case.db
+        self._run = run
+        self.scope = None if only is None else ",".join(sorted(only))
+        self._values = ValueIds(case.db)
+        self._kinds: dict[Kind, int] = {}
+
+    def open_source(self, source: Source, exhibit: str | None, expected: str | None) -> int:
+        """Enter a source that is about to be read and return its row; one that was begun before is begun anew."""
+        begun = self._db.execute(
+            "SELECT id FROM source WHERE path = ? AND argument = ? AND state = 'reading'",
+            (source.path, source.argument),
+        ).fetchall()
+        for row in begun:  # what it gave stays, as chunks without a source, and is found again
+            self._db.execute("DELETE FROM source_chunk WHERE source = ?", row)
+            self._db.execute("DELETE FROM source WHERE id = ?", row)
+        cursor = self._db.execute(
+            "INSERT INTO source(path, argument, sha256, size, modified, exhibit, expected_sha256, run, state)"
+            " VALUES (?, ?, '', ?, ?, ?, ?, ?, 'reading')",
+            (source.path, source.argument, source.size, source.modified, exhibit, expected, self._run),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def identify_source(self, row: int, sha256: str) -> None:
+        """Note the hash of a source; nothing of it is committed before."""
+        self._db.execute("UPDATE source SET sha256 = ? WHERE id = ?", (sha256, row))
+
+    def close_source(self, row: int, state: str, counts: Counts, error: str | None = None) -> None:
+        """Note how the reading of a source ended; an earlier reading of the same bytes under the same path goes."""
+        earlier = self._db.execute(
+            "SELECT old.id FROM source old JOIN source new USING (path, argument, sha256)"
+            " WHERE new.id = ? AND old.id <> new.id",
+            (row,),
+        ).fetchall()
+        for old in earlier:
+            self._db.execute("DELETE FROM source_chunk WHERE source = ?", old)
+            self._db.execute("DELETE FROM source WHERE id = ?", old)
+        self._db.execute(
+            "UPDATE source SET state = ?, error = ?, found = ?, stored = ?, known = ?, lost = ?, filtered = ?"
+            " WHERE id = ?",
+            (state, error, counts.found, counts.stored, counts.known, counts.lost, counts.filtered, row),
+        )
+
+    def add(self, source: int, batch: Batch) -> Counts:
+        """Store a batch of ``source`` and return what became of its records."""
+        places = [self._place(result) for result in batch.chunks]
+        ids = self._values.resolve(batch.strings)
+        for group in batch.groups:
+            self._store(group, places, ids)
+        counts = Counts()
+        for result, place in zip(batch.chunks, places, strict=True):
+            counts.add(self._account(source, result, place))
+        return counts
+
+    def _place(self, result: ChunkResult) -> _Place:
+        found = self._db.execute("SELECT id, only_categories FROM chunk WHERE sha256 = ?", (result.sha256,)).fetchone()
+        if found is None:
+            return self._new_chunk(result)
+        row, scope = found
+        if scope is None or scope == self.scope or result.bytes is None:
+            return _Place(row, is_wanted=False)
+        # An earlier `ingest --only` left records out: those that are there stay, the others are added.
+        present = self._db.execute(
+            'SELECT "offset" FROM event WHERE chunk = ? UNION SELECT "offset" FROM event_copy WHERE chunk = ?',
+            (row, row),
+        ).fetchall()
+        merged = None if self.scope is None else ",".join(sorted({*scope.split(","), *self.scope.split(",")}))
+        self._db.execute("UPDATE chunk SET only_categories = ? WHERE id = ?", (merged, row))
+        return _Place(row, is_wanted=True, present=frozenset(offset for (offset,) in present))
+
+    def _new_chunk(self, result: ChunkResult) -> _Place:
+        if result.bytes is None:
+            raise CaseError(f"{self._case.path}: chunk {result.number} vanished from the case; run the command again")
+        repeated = repeated_records(self._db, result)
+        cursor = self._db.execute(
+            "INSERT INTO chunk(sha256, size, bytes, first_record_id, first_written, records, checksums_ok, events,"
+            " lost, only_categories) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                result.sha256,
+                result.size,
+                result.bytes,
+                result.first_record_id,
+                result.first_written,
+                result.records,
+                result.checksums_ok,
+                len(repeated),
+                len(result.losses),
+                self.scope,
+            ),
+        )
+        row = int(cursor.lastrowid or 0)
+        self._db.executemany(
+            "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",
+            ((row, loss.offset, loss.record_id, loss.reason, loss.detail) for loss in result.losses),
+        )
+        self._db.executemany(
+            "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
+            ((event, row, offset) for offset, event in repeated.items()),
+        )
+        return _Place(row, is_wanted=True, present=frozenset(repeated))
+
+    def _store(self, group: Group, places: list[_Place], ids: dict[int | None, int | None]) -> None:
+        keep = [
+            places[index].is_wanted and offset not in places[index].present
+            for index, offset in zip(group.chunks, group.offsets, strict=True)
+        ]
+        for index, count in Counter(compress(group.chunks, keep)).items():
+            places[index].stored += count
+        columns: list[Iterable[object]] = [[places[index].row for index in group.chunks], group.offsets]
+        names = ["chunk", '"offset"']
+        for name, cells in group.columns.items():
+            names.append(f'"{name}"')
+            columns.append(map(ids.__getitem__, cells) if catalogue()[name].type == "keyword" else cells)
+        if any(text is not None for text in group.data):
+            names.append("data")
+            columns.append(group.data)
+        marks = ", ".join("?" * len(names))
+        constants = f"{self._kind(group)}, {int(group.mended)}"
+        sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {marks})"  # noqa: S608 - our names
+        lines = zip(*columns, strict=True)
+        self._db.executemany(sql, lines if all(keep) else compress(lines, keep))
+
+    def _kind(self, group: Group) -> int:
+        kind = group.kind
+        if kind not in self._kinds:
+            definition = orjson.dumps(asdict(kind), option=orjson.OPT_SORT_KEYS).decode()
+            self._db.execute(
+                "INSERT OR IGNORE INTO kind(definition, mapping, provider, channel, code, version)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (definition, group.mapping, kind.provider, kind.channel, kind.code, kind.version),
+            )
+            found = self._db.execute("SELECT id FROM kind WHERE definition = ?", (definition,)).fetchone()
+            self._kinds[kind] = found[0]
+        return self._kinds[kind]
+
+    def _account(self, source: int, result: ChunkResult, place: _Place) -> Counts:
+        """Book a chunk's place in its source and return what became of its records."""
+        self._db.execute(
+            "INSERT INTO source_chunk(source, number, chunk) VALUES (?, ?, ?)", (source, result.number, place.row)
+        )
+        if place.stored:
+            self._db.execute("UPDATE chunk SET events = events + ? WHERE id = ?", (place.stored, place.row))
+        found, events, lost = self._db.execute(
+            "SELECT records, events, lost FROM chunk WHERE id = ?", (place.row,)
+        ).fetchone()
+        return Counts(found, place.stored, events - place.stored, lost, found - events - lost)

@@ -1,0 +1,222 @@
+"""The case: one SQLite file. Opening, creating and migrating it, and its log of commands."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evtxscan import __version__, schema
+from evtxscan.errors import CaseError
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+APPLICATION_ID = 0x65767478  # "evtx": what makes an SQLite file a case
+_MAGIC = b"SQLite format 3\0"
+_CACHE_KIB = 32 * 1024
+_WAIT_SECONDS = 10
+
+
+class Case:
+    """An open case. ``db`` is the connection; every method may raise CaseError."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self.db = db
+
+    def close(self) -> None:
+        """Close the file; what was not committed is rolled back."""
+        self.db.close()
+
+    def __enter__(self) -> Case:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block did, or nothing of it."""
+        with explained(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.rollback()
+                raise
+            self.db.execute("COMMIT")
+
+    def info(self) -> dict[str, str]:
+        """Return what the laboratory wrote on the folder."""
+        with explained(self.path):
+            return dict(self.db.execute("SELECT key, value FROM case_info ORDER BY key"))
+
+    def set_info(self, values: dict[str, str]) -> None:
+        """Write entries of case_info, replacing those of the same key."""
+        with self.transaction():
+            self.db.executemany("INSERT OR REPLACE INTO case_info(key, value) VALUES (?, ?)", sorted(values.items()))
+
+    def start_run(self, command: str, arguments: list[str]) -> int:
+        """Enter a command into the log and return its number."""
+        with self.transaction():
+            cursor = self.db.execute(
+                "INSERT INTO run(command, arguments, started, versions) VALUES (?, ?, ?, ?)",
+                (command, json.dumps(arguments), now(), json.dumps(versions(), sort_keys=True)),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def end_run(self, run: int, exit_code: int) -> None:
+        """Note when and how a command ended."""
+        with self.transaction():
+            self.db.execute("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", (now(), exit_code, run))
+
+
+def now() -> str:
+    """Return the time of day as ISO 8601 UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a result: evtxscan, its parsers, its mapping, Python and SQLite."""
+    packages = ["evtx", "python-evtx", "orjson", "zstandard", "sqlite-utils"]
+    found = {name: metadata.version(name) for name in packages}
+    mapping = schema.read_json("ecs/base.json")
+    mapping_version = str(mapping.get("version", "")) if isinstance(mapping, dict) else ""
+    return {
+        "evtxscan": __version__,
+        "mapping": mapping_version,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        **found,
+    }
+
+
+def create_or_open(path: Path) -> Case:
+    """Open the case at ``path`` for writing, making it if there is no file. Raises CaseError."""
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise CaseError(f"{path}: the folder {path.parent} does not exist; create it first")
+        with explained(path):
+            db = _connect(path, "rwc")
+            db.execute("PRAGMA page_size = 4096")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        return _migrated(path, db)
+    return open_case(path)
+
+
+def open_case(path: Path, *, read_only: bool = False) -> Case:
+    """Open an existing case. Raises CaseError when it is none, is damaged, or a newer evtxscan made it."""
+    _check_file(path)
+    with explained(path):
+        db = _connect(path, "ro" if read_only else "rw")
+        identity = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    if identity != APPLICATION_ID:
+        db.close()
+        raise CaseError(f"{path}: an SQLite file, but not a case of evtxscan; name another file with --case")
+    newest = len(migrations())
+    if version > newest:
+        db.close()
+        raise CaseError(
+            f"{path}: made by a newer evtxscan (case format {version}, this version knows {newest}); update evtxscan"
+        )
+    if version < newest and read_only:
+        db.close()
+        return open_case(path)
+    return _migrated(path, db)
+
+
+def migrations() -> list[str]:
+    """Return the names of the migrations in the order in which they apply."""
+    return schema.names("migrations", ".sql")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError as error:
+        raise CaseError(f"{path}: no such case; make one with: evtxscan ingest EVIDENCE --case {path}") from error
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    if head and head != _MAGIC:
+        raise CaseError(f"{path}: not a case of evtxscan (no SQLite file); name another file with --case")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    db.execute("PRAGMA foreign_keys = OFF")
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
+
+
+def _migrated(path: Path, db: sqlite3.Connection) -> Case:
+    names = migrations()
+    if db.execute("PRAGMA user_version").fetchone()[0] == len(names):
+        return Case(path, db)
+    import sqlite_utils  # noqa: PLC0415 - slow to import, and only needed for a case that is new or old
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415
+
+    steps = Migrations("evtxscan")
+    for number, name in enumerate(names, 1):
+        steps(name=name)(_Step(name, number))
+    with explained(path):
+        steps.apply(sqlite_utils.Database(db))
+    return Case(path, db)
+
+
+class _Step:
+    """One migration: the statements of a file in schema/migrations, and the case format they lead to."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self.__name__ = name
+        self.number = number
+
+    def __call__(self, db: sqlite_utils.Database) -> None:
+        for statement in _statements(schema.read_text(self.__name__)):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {self.number}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script, so that it can run inside one transaction (executescript would commit first)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a CaseError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CaseError(f"{path}: {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return {
+        sqlite3.SQLITE_FULL: "the disk is full; free space and run the same command again, nothing stored is lost",
+        sqlite3.SQLITE_BUSY: "another program is using the case; wait for it to end and run the command again",
+        sqlite3.SQLITE_LOCKED: "another program is using the case; wait for it to end and run the command again",
+        sqlite3.SQLITE_READONLY: "the case may not be written; check its permissions or copy it elsewhere",
+        sqlite3.SQLITE_CORRUPT: "the case is damaged; restore a copy or ingest the evidence again",
+        sqlite3.SQLITE_NOTADB: "not a case of evtxscan (no SQLite file); name another file with --case",
+        sqlite3.SQLITE_CANTOPEN: "the case cannot be opened; check the folder and its permissions",
+        sqlite3.SQLITE_IOERR: f"the disk reports an error ({error}); check it and run the command again",
+    }.get(code, str(error))
