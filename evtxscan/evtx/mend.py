@@ -11,25 +11,28 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Literal
 
 import orjson
 
 from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_MAGIC, CHUNK_SIZE, RECORD_HEADER_SIZE, RECORD_MAGIC
 from evtxscan.evtx import salvage
-from evtxscan.evtx.parse import RenderError, render_json
+from evtxscan.evtx.parse import RenderError, render_json, render_xml
 from evtxscan.evtx.walk import ChunkWalk, Span
 
 # A record that ends its BinXML at once: header, one end token, the size again.
 _MIN_FILLER = RECORD_HEADER_SIZE + 1 + 4
 _FILLER_ID = 2**63 - 1
 
+Form = Literal["json", "xml"]
+
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """The JSON text of one record, and whether its chunk had to be laid out anew to get it."""
+    """One record of a damaged chunk as text, in the form that was asked for."""
 
     span: Span
-    json: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +43,24 @@ class Unreadable:
     detail: str
 
 
-def mend_chunk(chunk: bytes, walk: ChunkWalk) -> list[Mended | Unreadable]:
-    """Render every walked record of a damaged chunk of up to 64 KiB; one result per span, in order."""
+def mend_chunk(chunk: bytes, walk: ChunkWalk, form: Form = "json") -> list[Mended | Unreadable]:
+    """Render every walked record of a damaged chunk of up to 64 KiB; one result per span, in order.
+
+    JSON has the shape of the Rust parser's, also where the second parser rendered the record.
+    """
     layout = _lay_out(chunk, walk)
-    rendered: dict[int, bytes] = {}
+    rendered: dict[int, str] = {}
     failed: dict[int, str] = {}
     while len(rendered) + len(failed) < len(walk.spans):
         todo = [span for span in walk.spans if span.offset not in failed]
-        error = _feed(bytes(layout), todo, rendered)
+        error = _feed(bytes(layout), todo, rendered, form)
         bad = next((span for span in todo if span.offset not in rendered), None)
         if bad is None:
             break
         failed[bad.offset] = error
         _cover(layout, bad.offset, bad.size)
     whole = chunk.ljust(CHUNK_SIZE, b"\0")
-    return [_result(whole, span, rendered, failed) for span in walk.spans]
+    return [_result(whole, span, rendered, failed, form) for span in walk.spans]
 
 
 def _lay_out(chunk: bytes, walk: ChunkWalk) -> bytearray:
@@ -84,12 +90,11 @@ def _cover(layout: bytearray, offset: int, size: int) -> None:
     struct.pack_into("<I", layout, offset + size - 4, size)
 
 
-def _feed(layout: bytes, todo: list[Span], rendered: dict[int, bytes]) -> str:
+def _feed(layout: bytes, todo: list[Span], rendered: dict[int, str], form: Form) -> str:
     """Add to ``rendered`` what the parser returns, matched to ``todo`` in order; return its first complaint."""
-    error = "the parser ended before this record"
     complaints: list[str] = []
     position = 0
-    for result in render_json([layout]):
+    for result in render_json([layout]) if form == "json" else render_xml([layout]):
         if isinstance(result, RenderError):
             complaints.append(result.message)
             continue
@@ -100,15 +105,22 @@ def _feed(layout: bytes, todo: list[Span], rendered: dict[int, bytes]) -> str:
             position += 1
         if position == len(todo):
             break
-        rendered.setdefault(todo[position].offset, text.encode("utf-8", "surrogatepass"))
+        rendered.setdefault(todo[position].offset, text)
         position += 1
-    return complaints[0] if complaints else error
+    return complaints[0] if complaints else "the parser ended before this record"
 
 
-def _result(chunk: bytes, span: Span, rendered: dict[int, bytes], failed: dict[int, str]) -> Mended | Unreadable:
+def _result(
+    chunk: bytes, span: Span, rendered: dict[int, str], failed: dict[int, str], form: Form
+) -> Mended | Unreadable:
     if span.offset in rendered:
         return Mended(span, rendered[span.offset])
-    second = salvage.render_event(chunk, span.offset)
+    second: str | RenderError
+    if form == "xml":
+        second = salvage.render_xml(chunk, span.offset)
+    else:
+        event = salvage.render_event(chunk, span.offset)
+        second = event if isinstance(event, RenderError) else orjson.dumps({"Event": event}).decode()
     if isinstance(second, RenderError):
         return Unreadable(span, f"{failed.get(span.offset, 'not rendered')}; {second.message}")
-    return Mended(span, orjson.dumps({"Event": second}))
+    return Mended(span, second)

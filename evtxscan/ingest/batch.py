@@ -95,7 +95,7 @@ class _Members:
     chunks: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     ticks: list[int | None] = field(default_factory=list)
-    texts: list[str | bytes] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
 
 def run_task(task: Task, known: frozenset[bytes]) -> Batch:
@@ -166,7 +166,7 @@ def _describe(result: ChunkResult, walk: ChunkWalk) -> None:
 
 def _render(
     walks: list[tuple[int, bytes, ChunkWalk]], results: list[ChunkResult]
-) -> Iterator[tuple[int, bytes, Span, str | bytes, bool]]:
+) -> Iterator[tuple[int, bytes, Span, str, bool]]:
     """Yield (chunk index, chunk, span, JSON, mended) for every record that renders, and book those that do not."""
     whole = [chunk if len(chunk) == CHUNK_SIZE else chunk.ljust(CHUNK_SIZE, b"\0") for _, chunk, _ in walks]
     records = render_batch(whole) if whole else []
@@ -183,7 +183,7 @@ def _render(
 
 def _render_one(
     index: int, chunk: bytes, padded: bytes, walk: ChunkWalk, result: ChunkResult
-) -> Iterator[tuple[int, bytes, Span, str | bytes, bool]]:
+) -> Iterator[tuple[int, bytes, Span, str, bool]]:
     plain = [record for record in render_json([padded]) if not isinstance(record, RenderError)]
     if [record_id for record_id, _ in plain] == [span.record_id for span in walk.spans]:
         for span, (_, text) in zip(walk.spans, plain, strict=True):
@@ -195,21 +195,20 @@ def _render_one(
             span = record.span
             result.losses.append(LossRow(span.offset, span.record_id, "record_unreadable", record.detail))
         else:
-            yield index, chunk, record.span, record.json, record.span.record_id not in unmended
+            yield index, chunk, record.span, record.text, record.span.record_id not in unmended
 
 
 def _group(
-    rendered: Iterator[tuple[int, bytes, Span, str | bytes, bool]],
+    rendered: Iterator[tuple[int, bytes, Span, str, bool]],
     results: list[ChunkResult],
     strings: dict[str, int],
     only: frozenset[str] | None,
 ) -> list[Group]:
     """Sort records by kind. All JSON before TimeCreated is the same for one kind, so that text is the key."""
-    by_text: dict[tuple[str | bytes, bool], _Members | None] = {}
+    by_text: dict[tuple[str, bool], _Members | None] = {}
     by_kind: dict[tuple[Kind, bool], _Members] = {}
     for index, chunk, span, text, mended in rendered:
-        end = text.find('"TimeCreated"') if isinstance(text, str) else text.find(b'"TimeCreated"')
-        key = (text[:end], mended)
+        key = (text[: text.find('"TimeCreated"')], mended)
         if key not in by_text:
             kind = Kind.from_system(_event(text).get("System"))
             wanted = only is None or not only.isdisjoint(mapping_for(kind).categories)
@@ -225,7 +224,7 @@ def _group(
     return [_extract(members, strings) for members in by_kind.values()]
 
 
-def _event(text: str | bytes) -> dict[str, Any]:
+def _event(text: str) -> dict[str, Any]:
     event = orjson.loads(text).get("Event")
     return event if isinstance(event, dict) else {}
 

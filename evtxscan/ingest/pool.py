@@ -41,9 +41,7 @@ def _work(task: Task) -> Batch:
     return run_task(task, _known)
 
 
-def run_tasks(
-    tasks: Iterable[Task], jobs: int, known: frozenset[bytes]
-) -> Iterator[tuple[Task, Outcome]]:
+def run_tasks(tasks: Iterable[Task], jobs: int, known: frozenset[bytes]) -> Iterator[tuple[Task, Outcome]]:
     """Yield each task with its batches, or with the OSError that reading the file met, in the order of ``tasks``.
 
     ``jobs`` worker processes; 1 means none but this one. ``tasks`` is drawn from only as results are taken.
