@@ -1,0 +1,222 @@
+"""Regular languages and their derivatives (Brzozowski 1964): the algebra behind the ``regex`` operator.
+
+A node is a hashable tuple in a canonical form, so that a language met again is the same state. The derivative of a
+language by a character is what may follow after that character.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from evtxscan.eql.scalars import fold_ascii
+
+Node = tuple[Any, ...]
+Range = tuple[str, str]
+
+_CHARS, _CONCAT, _EITHER, _BOTH, _NOT, _REPEAT = "chars", "concat", "either", "both", "not", "repeat"
+_LAST = chr(0x10FFFF)
+
+NOTHING: Node = ("nothing",)
+"""The language without any text."""
+EMPTY: Node = ("empty",)
+"""The language of the empty text alone."""
+ANYTHING: Node = ("anything",)
+"""The language of all texts."""
+ANY_CHAR: Node = (_CHARS, (("\0", _LAST),))
+"""Any one character."""
+
+
+def chars(ranges: Iterable[Range]) -> Node:
+    """One character out of some ranges."""
+    merged: list[Range] = []
+    for low, high in sorted(ranges):
+        if merged and ord(low) <= ord(merged[-1][1]) + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return (_CHARS, tuple(merged)) if merged else NOTHING
+
+
+def outside(ranges: Iterable[Range]) -> list[Range]:
+    """Return the ranges of all characters that lie in none of ``ranges``."""
+    node = chars(ranges)
+    rest, start = [], 0
+    for low, high in node[1] if node is not NOTHING else ():
+        if start < ord(low):
+            rest.append((chr(start), chr(ord(low) - 1)))
+        start = ord(high) + 1
+    if start <= 0x10FFFF:
+        rest.append((chr(start), _LAST))
+    return rest
+
+
+def concat(nodes: Iterable[Node]) -> Node:
+    """One language after the other."""
+    flat: list[Node] = []
+    for node in nodes:
+        if node is NOTHING:
+            return NOTHING
+        if node is EMPTY or (node is ANYTHING and flat and flat[-1] is ANYTHING):
+            continue
+        if node[0] == _CONCAT:
+            flat.extend(node[1][1:] if node[1][0] is ANYTHING and flat and flat[-1] is ANYTHING else node[1])
+        else:
+            flat.append(node)
+    if not flat:
+        return EMPTY
+    return flat[0] if len(flat) == 1 else (_CONCAT, tuple(flat))
+
+
+def either(nodes: Iterable[Node]) -> Node:
+    """The union of languages."""
+    members: set[Node] = set()
+    for node in nodes:
+        if node is ANYTHING:
+            return ANYTHING
+        if node is not NOTHING:
+            members.update(node[1] if node[0] == _EITHER else (node,))
+    return _set(_EITHER, members, NOTHING)
+
+
+def both(nodes: Iterable[Node]) -> Node:
+    """The intersection of languages."""
+    members: set[Node] = set()
+    for node in nodes:
+        if node is NOTHING:
+            return NOTHING
+        if node is not ANYTHING:
+            members.update(node[1] if node[0] == _BOTH else (node,))
+    return _set(_BOTH, members, ANYTHING)
+
+
+def _set(kind: str, members: set[Node], none: Node) -> Node:
+    if not members:
+        return none
+    return next(iter(members)) if len(members) == 1 else (kind, frozenset(members))
+
+
+def complement(node: Node) -> Node:
+    """All texts that are not in the language."""
+    if node is NOTHING:
+        return ANYTHING
+    if node is ANYTHING:
+        return NOTHING
+    return node[1] if node[0] == _NOT else (_NOT, node)
+
+
+def repeat(node: Node, low: int, high: int | None) -> Node:
+    """``low`` to ``high`` (None: any number) texts of the language, one after the other."""
+    if high == 0 or node is EMPTY:
+        return EMPTY
+    if node is NOTHING:
+        return EMPTY if low == 0 else NOTHING
+    if (low, high) == (1, 1) or node is ANYTHING:
+        return node
+    if node == ANY_CHAR and (low, high) == (0, None):
+        return ANYTHING
+    if node == ANY_CHAR and (low, high) == (1, None):
+        return concat([ANY_CHAR, ANYTHING])
+    return (_REPEAT, node, low, high)
+
+
+def number_range(low: str, high: str) -> Node:
+    """The decimal numbers from ``low`` to ``high``, both of one length and written with that many digits."""
+    if not low:
+        return EMPTY
+    if low[0] == high[0]:
+        return concat([chars([(low[0], low[0])]), number_range(low[1:], high[1:])])
+    rest = len(low) - 1
+    digits = repeat(chars([("0", "9")]), rest, rest)
+    branches = [
+        concat([chars([(low[0], low[0])]), number_range(low[1:], "9" * rest)]),
+        concat([chars([(high[0], high[0])]), number_range("0" * rest, high[1:])]),
+    ]
+    if ord(high[0]) - ord(low[0]) > 1:
+        branches.append(concat([chars([(chr(ord(low[0]) + 1), chr(ord(high[0]) - 1))]), digits]))
+    return either(branches)
+
+
+def nullable(node: Node) -> bool:
+    """Tell whether the empty text is in the language."""
+    kind = node[0]
+    if kind in (_CONCAT, _BOTH):
+        return all(map(nullable, node[1]))
+    if kind == _EITHER:
+        return any(map(nullable, node[1]))
+    if kind == _NOT:
+        return not nullable(node[1])
+    if kind == _REPEAT:
+        return node[2] == 0 or nullable(node[1])
+    return node is EMPTY or node is ANYTHING
+
+
+def derivative(node: Node, char: str) -> Node:
+    """Return the language of what may follow ``char`` in the texts that begin with it."""
+    kind = node[0]
+    if kind == _CHARS:
+        return EMPTY if any(low <= char <= high for low, high in node[1]) else NOTHING
+    if kind == _CONCAT:
+        return _derivative_of_concat(node[1], char)
+    if kind == _EITHER:
+        return either([derivative(item, char) for item in node[1]])
+    if kind == _BOTH:
+        return both([derivative(item, char) for item in node[1]])
+    if kind == _NOT:
+        return complement(derivative(node[1], char))
+    if kind == _REPEAT:
+        _, item, low, high = node
+        rest = repeat(item, max(low - 1, 0), None if high is None else high - 1)
+        return concat([derivative(item, char), rest])
+    return ANYTHING if node is ANYTHING else NOTHING
+
+
+def _derivative_of_concat(items: tuple[Node, ...], char: str) -> Node:
+    branches = []
+    for index, item in enumerate(items):
+        branches.append(concat([derivative(item, char), *items[index + 1 :]]))
+        if not nullable(item):
+            break
+    return either(branches)
+
+
+def boundaries(node: Node) -> list[str]:
+    """Return, sorted, the characters at which the languages in ``node`` begin to differ; the first is NUL."""
+    edges = {"\0"}
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        if item[0] == _CHARS:
+            edges.update(low for low, _ in item[1])
+            edges.update(chr(ord(high) + 1) for _, high in item[1] if high < _LAST)
+        elif item[0] in (_CONCAT, _EITHER, _BOTH):
+            pending.extend(item[1])
+        elif item[0] in (_NOT, _REPEAT):
+            pending.append(item[1])
+    return sorted(edges)
+
+
+def required_literal(node: Node) -> tuple[str, bool]:
+    """Return a text that every match contains ("" if unknown) and whether to look for it in the folded value."""
+    best, run, folded, best_folded = "", "", False, False
+    for item in (*node[1], EMPTY) if node[0] == _CONCAT else ():
+        letter = _letter(item)
+        if letter is None:
+            if len(run) > len(best):
+                best, best_folded = run, folded
+            run, folded = "", False
+            continue
+        run += letter[0]
+        folded = folded or letter[1]
+    return (fold_ascii(best) if best_folded else best), best_folded
+
+
+def _letter(node: Node) -> tuple[str, bool] | None:
+    """Return the one character that a node stands for, and whether in both cases."""
+    if node[0] != _CHARS:
+        return None
+    ranges = node[1]
+    if any(low != high for low, high in ranges) or len(ranges) > 2:
+        return None
+    if len(ranges) == 1:
+        return ranges[0][0], False
+    upper, lower = ranges[0][0], ranges[1][0]
+    return (lower, True) if upper.isascii() and upper.isalpha() and upper.lower() == lower else None
