@@ -20,8 +20,9 @@ def parse_address(text: str) -> Address | None:
 
 
 def parse_network(text: str) -> Network | None:
-    """Return the network of ``address/bits``, host bits allowed; None if the text is none."""
-    if "/" not in text or not text.partition("/")[2].isdigit():
+    """Return the network of ``address/bits``, host bits allowed, or of one address; None if the text is none."""
+    _, slash, bits = text.partition("/")
+    if slash and not bits.isdigit():
         return None
     try:
         return ip_network(text, strict=False)

@@ -6,6 +6,7 @@ list.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 Scalar = str | int | float | bool
 """A value of a document or a constant that is there; absence is ``None``."""
@@ -141,6 +142,8 @@ class Pipe(Node):
 class EventQuery(Node):
     """A query for single events. ``source`` is the whole text."""
 
+    kind: ClassVar[str] = "event"
+
     source: str
     event: EventFilter
     pipes: tuple[Pipe, ...]
@@ -152,6 +155,8 @@ class SequenceQuery(Node):
 
     ``keys`` are the fields after ``sequence by``; they come before those of each term. ``maxspan`` is in milliseconds.
     """
+
+    kind: ClassVar[str] = "sequence"
 
     source: str
     keys: tuple[Field, ...]

@@ -5,7 +5,7 @@ ignored for A to Z only). Everything else that is not and, or, not becomes a scr
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evtxscan.eql.ast import (
@@ -136,7 +136,9 @@ class _Binder(OperandBinder):
             field = Field(event.start, event.category_end, self._category_field)
             constant = Literal(event.start, event.category_end, event.category)
             expr = Compare(event.start, event.category_end, "==", field, constant)
-            test = self._equal(expr, field, (event.category,))
+            test = replace(
+                self._equal(expr, field, (event.category,)), source=f'{self._category_field} == "{event.category}"'
+            )
         return BoundEvent(event.category, test, self.condition(event.condition))
 
     def term(self, term: Term, shared: tuple[Field, ...]) -> BoundTerm:

@@ -113,11 +113,11 @@ def _address_in(constants: Sequence[Scalar]) -> Test:
     addresses = set()
     networks: list[Network] = []
     for text in map(as_text, constants):
-        network, address = parse_network(text), parse_address(text)
-        if network is not None:
-            networks.append(network)
-        elif address is not None:
+        address, network = parse_address(text), parse_network(text)
+        if address is not None:
             addresses.add(address)
+        elif network is not None:
+            networks.append(network)
         else:
             raise ValueError(f"[{text}] is not an IP address or network")
 
