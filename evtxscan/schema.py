@@ -5,6 +5,7 @@ They lie beside the package in a source tree or an editable install, and inside 
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def read_text(name: str) -> str:
 def read_json(name: str) -> object:
     """Return the parsed JSON schema file ``name``; treat the result as read-only, it is shared."""
     return orjson.loads(path(name).read_bytes())
+
+
+@cache
+def digest(folder: str) -> str:
+    """Return 16 hex digits that change whenever a file of ``folder`` does: the version of a set of tables."""
+    total = hashlib.sha256()
+    for name in names(folder, ""):
+        content = path(name).read_bytes().replace(b"\r\n", b"\n")
+        total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return total.hexdigest()[:16]
 
 
 def names(folder: str, suffix: str) -> list[str]:

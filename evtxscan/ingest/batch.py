@@ -211,7 +211,7 @@ def _group(
         key = (text[: text.find('"TimeCreated"')], mended)
         if key not in by_text:
             kind = Kind.from_system(_event(text).get("System"))
-            wanted = only is None or not only.isdisjoint(mapping_for(kind).categories)
+            wanted = only is None or not only.isdisjoint(_categories(kind))
             by_text[key] = by_kind.setdefault((kind, mended), _Members(kind, mended)) if wanted else None
         members = by_text[key]
         if members is None:
@@ -222,6 +222,11 @@ def _group(
         members.ticks.append(created_ticks(chunk, span[0], span[1]))
         members.texts.append(text)
     return [_extract(members, strings) for members in by_kind.values()]
+
+
+def _categories(kind: Kind) -> list[str]:
+    found: list[str] = mapping_for(kind).constants(kind).get("event.category", [])
+    return found
 
 
 def _event(text: str) -> dict[str, Any]:

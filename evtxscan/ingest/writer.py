@@ -19,6 +19,9 @@ from evtxscan.ingest.summary import Counts
 from evtxscan.ingest.values import ValueIds
 from evtxscan.store.case import Case
 
+# Ids remembered per column as noted in column_value; a bound on memory, not on what is noted.
+_NOTED = 20_000
+
 
 @dataclass(slots=True)
 class _Place:
@@ -40,6 +43,7 @@ class Writer:
         self.scope = None if only is None else ",".join(sorted(only))
         self._values = ValueIds(case.db)
         self._kinds: dict[Kind, int] = {}
+        self._noted: dict[str, set[int]] = {}
 
     def open_source(self, source: Source, exhibit: str | None, expected: str | None) -> int:
         """Enter a source that is about to be read and return its row; one that was begun before is begun anew."""
@@ -146,15 +150,28 @@ class Writer:
         names = ["chunk", '"offset"']
         for name, cells in group.columns.items():
             names.append(f'"{name}"')
-            columns.append(map(ids.__getitem__, cells) if catalogue()[name].type == "keyword" else cells)
+            if catalogue()[name].type == "keyword":
+                self._note_values(name, {known for cell in set(cells) if (known := ids[cell]) is not None})
+                columns.append(map(ids.__getitem__, cells))
+            else:
+                columns.append(cells)
         if any(text is not None for text in group.data):
             names.append("data")
             columns.append(group.data)
         marks = ", ".join("?" * len(names))
         constants = f"{self._kind(group)}, {int(group.mended)}"
-        sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {marks})"  # noqa: S608 - our names
+        sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {marks})"
         lines = zip(*columns, strict=True)
         self._db.executemany(sql, lines if all(keep) else compress(lines, keep))
+
+    def _note_values(self, column: str, values: set[int]) -> None:
+        noted = self._noted.setdefault(column, set())
+        if len(noted) > _NOTED:
+            noted.clear()
+        new = sorted(values - noted)
+        noted.update(new)
+        sql = "INSERT OR IGNORE INTO column_value(column, value) VALUES (?, ?)"
+        self._db.executemany(sql, ((column, value) for value in new))
 
     def _kind(self, group: Group) -> int:
         kind = group.kind

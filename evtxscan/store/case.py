@@ -87,11 +87,9 @@ def versions() -> dict[str, str]:
     """Return the versions that can change a result: evtxscan, its parsers, its mapping, Python and SQLite."""
     packages = ["evtx", "python-evtx", "orjson", "zstandard", "sqlite-utils"]
     found = {name: metadata.version(name) for name in packages}
-    mapping = schema.read_json("ecs/base.json")
-    mapping_version = str(mapping.get("version", "")) if isinstance(mapping, dict) else ""
     return {
         "evtxscan": __version__,
-        "mapping": mapping_version,
+        "mapping": schema.digest("ecs"),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         **found,

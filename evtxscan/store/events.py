@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,7 +109,7 @@ class Events:
         missing = iter(sorted(wanted - self._texts.keys()))
         while group := list(islice(missing, _GROUP)):
             marks = ",".join("?" * len(group))
-            self._texts.update(self._db.execute(f"SELECT id, text FROM value WHERE id IN ({marks})", group))  # noqa: S608
+            self._texts.update(self._db.execute(f"SELECT id, text FROM value WHERE id IN ({marks})", group))
         return {value: self._texts[value] for value in wanted}
 
     def read(self, rows: Sequence[int]) -> list[Event]:
@@ -124,7 +123,7 @@ class Events:
     def _read(self, rows: Sequence[int]) -> Iterator[Event]:
         names = list(catalogue())
         listed = ", ".join(f'"{name}"' for name in names)
-        sql = f"SELECT id, kind, mended, data, {listed} FROM event WHERE id IN ({','.join('?' * len(rows))})"  # noqa: S608
+        sql = f"SELECT id, kind, mended, data, {listed} FROM event WHERE id IN ({','.join('?' * len(rows))})"
         raw = self._db.execute(sql, list(rows)).fetchall()
         keywords = [name for name in names if catalogue()[name].type == "keyword"]
         positions = {name: number for number, name in enumerate(names, 4)}

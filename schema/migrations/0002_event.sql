@@ -76,3 +76,10 @@ CREATE TABLE event (
     data TEXT                   -- JSON: the rest of the document's winlog object
 );
 CREATE INDEX event_by_chunk ON event(chunk);
+
+-- Which texts occur in which keyword column: what a rule's patterns are matched against.
+CREATE TABLE column_value (
+    column TEXT NOT NULL,
+    value INTEGER NOT NULL REFERENCES value(id),
+    PRIMARY KEY (column, value)
+) WITHOUT ROWID;

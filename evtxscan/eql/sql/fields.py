@@ -1,0 +1,123 @@
+"""Finds where a case keeps a field: recorded columns, what follows from them, and what lineage inferred."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from evtxscan.ecs import derive
+from evtxscan.ecs.columns import catalogue
+from evtxscan.ecs.kind import Kind
+from evtxscan.ecs.mapping import Mapping
+from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
+
+# A field is one of these letters apart from its stored text: quotes and backslashes go when arguments are split.
+_UNQUOTED = str.maketrans("", "", '"\\')
+
+
+def _unquoted(text: str) -> str:
+    return text.translate(_UNQUOTED)
+
+
+def _as_is(text: str) -> str:
+    return text
+
+
+# Fields whose values are parts of the one text they are derived from (see Computed.squeeze).
+_SQUEEZE: dict[str, Callable[[str], str]] = {
+    "process.args": _unquoted,
+    "process.parent.args": _unquoted,
+    "process.name": _as_is,
+    "process.parent.name": _as_is,
+    "file.name": _as_is,
+    "file.directory": _as_is,
+    "file.extension": _as_is,
+    "dll.name": _as_is,
+    "registry.key": _as_is,
+    "registry.value": _as_is,
+}
+
+_PARENT_PROGRAM = "process.parent.executable"
+_PARENT_LINE = "process.parent.command_line"
+# Lineage takes the parent's own record; its command line is split as Sysmon's is.
+INFERRED: dict[str, tuple[str, Callable[..., tuple[Any, ...]]]] = {
+    _PARENT_PROGRAM: (_PARENT_PROGRAM, derive.one(str)),
+    "process.parent.name": (_PARENT_PROGRAM, derive.one(derive.base_name)),
+    _PARENT_LINE: (_PARENT_LINE, derive.one(str)),
+    "process.parent.args": (_PARENT_LINE, derive.function("sysmon_args")),
+    "process.parent.args_count": (_PARENT_LINE, lambda line: derive.count(derive.function("sysmon_args")(line))),
+}
+# Where an inferred column's values come from.
+_ORIGIN = {_PARENT_PROGRAM: "process.executable", _PARENT_LINE: "process.command_line"}
+
+
+class FieldStore:
+    """Answers where the fields of one kind of record are. ``lineage``: the kind has rows there and they count."""
+
+    def __init__(self, db: sqlite3.Connection, row: int, kind: Kind, mapping: Mapping, *, lineage: bool) -> None:
+        self._db = db
+        self._row = row
+        self._kind = kind
+        self._mapping = mapping
+        self._lineage = lineage
+
+    def __call__(self, field: str) -> Storage:
+        """Return the storage of ``field`` in records of this kind."""
+        if self._lineage and field in INFERRED:
+            return _inferred(field)
+        found = self._mapping.resolve(self._kind, field)
+        if isinstance(found, Absent):
+            return Fixed(())
+        if isinstance(found, Constant):
+            return Fixed(found.values)
+        if isinstance(found, Data):
+            return Computed((_data(found.path),), derive.one(str), ("data", found.path))
+        if found.override is not None and self._has(found.override):
+            return self._overridden(field, found, found.override)
+        return self._plain(field, found)
+
+    def _plain(self, field: str, found: Column | Derived) -> Computed:
+        if isinstance(found, Column):
+            given = column(found.name)
+            same = "number" if given.type == "long" else "text"
+            return Computed((given,), _same, ("column", same), _as_is if given.type == "keyword" else None)
+        inputs = tuple(column(name) for name in found.inputs)
+        squeeze = _SQUEEZE.get(field) if len(inputs) == 1 else None
+        return Computed(inputs, found.fn, ("derived", self._mapping.id, field), squeeze)
+
+    def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
+        plain = self._plain(field, found)
+
+        def choose(recorded: object, *cells: object) -> tuple[Any, ...]:
+            return (recorded,) if recorded is not None else plain.compute(*cells)
+
+        return Computed((_data(path), *plain.inputs), choose, ("override", self._mapping.id, field))
+
+    def _has(self, path: Path) -> bool:
+        """Whether any record of the kind keeps a value beside its column; hardly one ever does."""
+        where = f"e.kind = ? AND e.data IS NOT NULL AND {_data(path).sql} IS NOT NULL"
+        found = self._db.execute(f"SELECT 1 FROM event e WHERE {where} LIMIT 1", (self._row,)).fetchone()
+        return found is not None
+
+
+def column(name: str) -> Input:
+    """Return the input that is one column of table event."""
+    info = catalogue()[name]
+    return Input(f'e."{name}"', info.type, (name,) if info.type == "keyword" else ())
+
+
+def _inferred(field: str) -> Computed:
+    name, function = INFERRED[field]
+    given = Input(f'ifnull(e."{name}", l."{name}")', "keyword", (name, _ORIGIN[name]))
+    return Computed((given,), function, ("inferred", field), _SQUEEZE.get(field, _as_is))
+
+
+def _data(path: Path) -> Input:
+    quoted = "".join('."' + part.replace('"', '\\"') + '"' for part in path).replace("'", "''")
+    return Input(f"json_extract(e.data, '${quoted}')", "json")
+
+
+def _same(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a text or a number, as the column has it
+    return () if value is None else (value,)

@@ -1,0 +1,105 @@
+"""Runs a checked query over a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from evtxscan.ecs.base import base
+from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
+from evtxscan.eql.mapping import FieldMapping, field_type
+from evtxscan.eql.parser import parse
+from evtxscan.eql.source import unsupported_at
+from evtxscan.eql.sql.compile import Selection, compile_condition
+from evtxscan.eql.sql.fields import FieldStore
+from evtxscan.eql.sql.sets import ValueSets, Weak
+from evtxscan.store.case import Case, explained
+from evtxscan.store.events import Events
+
+# Records of process starts, which alone have rows in lineage.
+_STARTS = frozenset({"sysmon/1", "security/4688"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of a case to look at: FILETIME ticks (both inclusive), host names, and recorded fields only or not."""
+
+    start: int | None = None
+    end: int | None = None
+    hosts: tuple[str, ...] = ()
+    observed_only: bool = False
+
+
+def read_query(text: str) -> BoundEventQuery:
+    """Parse and check a query. Raises EqlError, EqlUnsupportedError for what a case cannot be asked yet."""
+    query = parse(text)
+    if query.pipes:
+        raise unsupported_at(text, query.pipes[0].start, "pipes are not supported yet")
+    bound = bind(query, FieldMapping({field: field_type(name) for field, name in base().types.items()}))
+    if isinstance(bound, BoundSequenceQuery):
+        raise unsupported_at(text, query.start, "sequences are not supported yet")
+    return bound
+
+
+class CaseQueries:
+    """Runs queries over one case in one scope; what they share (kinds, value sets) is made once."""
+
+    def __init__(self, case: Case, events: Events, scope: Scope, weak: Weak | None = None) -> None:
+        self._case = case
+        self._db = case.db
+        self.scope = scope
+        self._sets = ValueSets(case.db, None if scope.observed_only else weak)
+        self.kinds = {
+            row: FieldStore(case.db, row, kind, mapping, lineage=mapping.id in _STARTS and not scope.observed_only)
+            for row, (kind, mapping) in events.kinds.items()
+        }
+        self.filter = self._filter()
+
+    def compile(self, query: BoundEventQuery) -> list[Selection]:
+        """Compile the query for the kinds of this case."""
+        with explained(self._case.path):
+            return compile_condition(query.event.predicate, self.kinds, self._sets)
+
+    def matches(self, selections: list[Selection]) -> Iterator[int]:
+        """Yield the row ids of events that match, by @timestamp and, for equal times, by place in the evidence."""
+        parts = [
+            f'SELECT e.id, e."@timestamp" AS at, e.chunk, e."offset" AS place {s.source}{self.filter}'
+            f" AND {as_sql(s.match)}"
+            for s in selections
+            if s.match is not False
+        ]
+        if not parts:
+            return
+        sql = (
+            f"SELECT m.id FROM ({' UNION ALL '.join(parts)}) m ORDER BY m.at,"
+            " (SELECT min(s.sha256 || printf('%08d', c.number)) FROM source_chunk c JOIN source s ON s.id = c.source"
+            "  WHERE c.chunk = m.chunk), m.place"
+        )
+        with explained(self._case.path):
+            for (row,) in self._db.execute(sql):
+                yield row
+
+    def _filter(self) -> str:
+        terms: list[str] = []
+        if self.scope.start is not None:
+            terms.append(f'e."@timestamp" >= {int(self.scope.start)}')
+        if self.scope.end is not None:
+            terms.append(f'e."@timestamp" <= {int(self.scope.end)}')
+        if self.scope.hosts:
+            wanted = {host.lower() for host in self.scope.hosts}
+            rows = self._db.execute(
+                "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
+            )
+            ids = [str(row) for row, text in rows if _is_host(text.lower(), wanted)]
+            terms.append(f'e."host.name" IN ({", ".join(ids)})')
+        return "".join(f" AND {term}" for term in terms)
+
+
+def _is_host(name: str, wanted: set[str]) -> bool:
+    """A host is named in full or by its first label."""
+    return name in wanted or name.split(".", 1)[0] in wanted
+
+
+def as_sql(condition: str | bool) -> str:
+    """Return a compiled condition as SQL text."""
+    return str(int(condition)) if isinstance(condition, bool) else condition

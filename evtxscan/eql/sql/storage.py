@@ -1,0 +1,47 @@
+"""Where a case keeps the values of a field, for each kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evtxscan.eql.predicates import Values
+
+InputType = Literal["keyword", "long", "date", "json", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A stored value that a field is computed from: an SQL expression over ``e`` (event) and ``l`` (lineage).
+
+    ``keyword`` expressions give ids of value, and ``columns`` are those that the ids come from.
+    """
+
+    sql: str
+    type: InputType
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A field with the same values in every record of a kind; no values where the kind never has the field."""
+
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A field that follows from stored values: ``compute`` gets one value (or None) per input.
+
+    ``squeeze``, if given, is a promise that lets most values be passed over: where a value of the field contains a
+    text T, ``squeeze`` of the input contains ``squeeze(T)``.
+    """
+
+    inputs: tuple[Input, ...]
+    compute: Callable[..., tuple[Any, ...]]
+    key: tuple[Any, ...]
+    squeeze: Callable[[str], str] | None = None
+
+
+Storage = Fixed | Computed
