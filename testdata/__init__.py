@@ -1,0 +1,1 @@
+"""Evidence that ships with evtxscan, and what makes it."""

@@ -1,0 +1,1 @@
+"""Two machines, two days and one intruder: the evidence whose right answers are known (EXPECTED.md)."""
