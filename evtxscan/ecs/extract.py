@@ -1,0 +1,140 @@
+"""The hot path: the records of one kind, a batch at a time, to the columns of the case.
+
+Work is done per *distinct* value of a column, not per record: each column has a dict from the JSON value to its cell,
+and the loops over the records run in C. Nothing that a log holds raises; what no column can hold goes to ``data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evtxscan.ecs.batch import Batch, CellOf, Cells, cells_of
+from evtxscan.ecs.convert import CONVERSIONS, MAX_LONG, Conversion, decimal
+from evtxscan.ecs.kind import Kind
+from evtxscan.ecs.mapping import Mapping
+from evtxscan.ecs.payload import read_other_elements, read_payloads
+from evtxscan.ecs.text import dump, to_text
+from evtxscan.ecs.times import time_created
+
+_ATTRIBUTES = "#attributes"
+_NONE: frozenset[str] = frozenset()
+# A number of 0 says that the writer had no process or thread to name.
+_ID = Conversion(decimal, str, number=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A batch in columns. A keyword cell is an id of the batch's dictionary, a long or date cell the number itself.
+
+    Columns in which no record has a value are left out. ``data`` is the JSON text of what no column holds.
+    """
+
+    columns: dict[str, Cells]
+    data: list[str | None]
+
+
+def extract(
+    kind: Kind,
+    mapping: Mapping,
+    events: Sequence[Any],
+    ticks: Sequence[int | None],
+    strings: dict[str, int],
+    *,
+    texts: Sequence[str] | None = None,
+) -> Extracted:
+    """Turn the records of ``kind`` into columns; ``mapping`` is :func:`~evtxscan.ecs.mapping.mapping_for` of it.
+
+    ``events`` are the ``Event`` objects of the bulk parser's JSON, ``ticks`` TimeCreated as read from each record's
+    bytes (None where it was not found), ``strings`` the batch's dictionary, which grows. ``texts``, each record's JSON
+    text, is read only for the few kinds known to repeat a name: there the first value counts, and a dict has the last.
+    """
+    batch = Batch(mapping.table, [event if isinstance(event, dict) else {} for event in events], strings)
+    _read_system(batch, ticks)
+    read_payloads(batch, texts)
+    read_other_elements(batch)
+    columns = {name: cells for name, cells in batch.columns.items() if any(cell is not None for cell in cells)}
+    return Extracted(columns, [None if rest is None else dump(rest) for rest in batch.rest])
+
+
+def _read_system(batch: Batch, ticks: Sequence[int | None]) -> None:
+    systems = [system if isinstance(system := event.get("System"), dict) else {} for event in batch.events]
+    _read_time(batch, systems, ticks)
+    _read_record_id(batch, [system.get("EventRecordID") for system in systems])
+    _read_keyword(batch, "host.name", [_scalar(system.get("Computer")) for system in systems])
+    _read_keyword(batch, "winlog.user.identifier", _attributes(systems, "Security", "UserID"))
+    _read_keyword(batch, "winlog.activity_id", _attributes(systems, "Correlation", "ActivityID"))
+    _read_id(batch, "process.pid", _attributes(systems, "Execution", "ProcessID"))
+    _read_id(batch, "process.thread.id", _attributes(systems, "Execution", "ThreadID"))
+    for place, value in enumerate(_attributes(systems, "Correlation", "RelatedActivityID") or ()):
+        if text := to_text(value):
+            batch.keep(place, "related_activity_id", text)
+
+
+def _scalar(value: object) -> str | None:
+    return value if isinstance(value, str) else to_text(value.get("#text") if isinstance(value, dict) else value)
+
+
+def _attributes(systems: list[dict[str, Any]], element: str, attribute: str) -> list[Any] | None:
+    """Return one attribute of one child of System for all records, None where no record has the child."""
+    children = [system.get(element) for system in systems]
+    if not any(children):
+        return None
+    try:
+        return [child[_ATTRIBUTES][attribute] for child in children]  # type: ignore[index]
+    except (KeyError, TypeError):
+        return [_attribute(child, attribute) for child in children]
+
+
+def _attribute(child: object, attribute: str) -> object:
+    found = child.get(_ATTRIBUTES) if isinstance(child, dict) else None
+    return found.get(attribute) if isinstance(found, dict) else None
+
+
+def _read_time(batch: Batch, systems: list[dict[str, Any]], ticks: Sequence[int | None]) -> None:
+    texts = _attributes(systems, "TimeCreated", "SystemTime") or [None] * len(systems)
+    cells = time_created(texts, ticks)
+    batch.put("@timestamp", cells)
+    if None in cells:
+        for place, (cell, value) in enumerate(zip(cells, texts, strict=True)):
+            if cell is None and (text := to_text(value)):
+                batch.keep(place, "time_created", text)
+
+
+def _read_record_id(batch: Batch, values: list[Any]) -> None:
+    if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= MAX_LONG:
+        batch.put("winlog.record_id", values)
+        return
+    texts = [_scalar(value) for value in values]
+    cells = [None if text is None else decimal(text) for text in texts]
+    batch.put("winlog.record_id", cells)
+    for place, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        if text and str(cell) != text:
+            batch.keep(place, "record_id", text)
+
+
+def _read_keyword(batch: Batch, column: str, values: list[Any] | None) -> None:
+    if values is None:
+        return
+    memo = CellOf(CONVERSIONS["text"], batch.strings, _NONE)
+    try:
+        cells, _ = cells_of(memo, values)
+    except TypeError:  # a list or an object: only a made-up record has one here
+        cells, _ = cells_of(memo, [to_text(value) for value in values])
+    batch.put(column, cells)
+
+
+def _read_id(batch: Batch, name: str, values: list[Any] | None) -> None:
+    if values is None:
+        return
+    memo = CellOf(_ID, batch.strings, frozenset({"0"}), shown=True)
+    try:
+        cells, keys = cells_of(memo, values)
+    except TypeError:
+        cells, keys = cells_of(memo, [to_text(value) for value in values])
+    batch.put(f"winlog.{name}", cells)
+    if memo.kept:
+        for place, value in enumerate(keys):
+            if text := memo.kept.get(value):
+                batch.keep(place, name, text)

@@ -1,0 +1,115 @@
+"""What is the same for all records of one sort: everything in System but times, ids and who wrote it.
+
+A case stores each kind once and each event with its kind's id; what follows from the kind alone (event.code,
+event.category, winlog.keywords ...) is not stored per event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evtxscan.ecs.text import guid
+
+_MAX_NUMBER = 0xFFFFFFFF  # the largest field here (Task, Version ...) has 16 bits on disk; text-typed ones may lie
+_ATTRIBUTES, _TEXT = "#attributes", "#text"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The constant part of a record; None where the record has no such value or none that can be read.
+
+    ``code`` is EventID as text without Qualifiers, ``keywords`` the hex text as recorded, GUIDs have braces and the
+    case that was recorded.
+    """
+
+    provider: str | None = None
+    provider_guid: str | None = None
+    channel: str | None = None
+    code: str | None = None
+    version: int | None = None
+    level: int | None = None
+    task: int | None = None
+    opcode: int | None = None
+    keywords: str | None = None
+
+    @classmethod
+    def from_system(cls, system: object) -> Kind:
+        """Read the kind from a record's System object in any shape that the parser or damage gives it."""
+        system = system if isinstance(system, dict) else {}
+        provider = system.get("Provider")
+        provider = provider.get(_ATTRIBUTES) if isinstance(provider, dict) else None
+        provider = provider if isinstance(provider, dict) else {}
+        guid_text = _text(provider.get("Guid"))
+        return cls(
+            provider=_text(provider.get("Name")),
+            provider_guid=guid(guid_text) if guid_text else None,
+            channel=_text(system.get("Channel")),
+            code=_text(system.get("EventID")),
+            version=_number(system.get("Version")),
+            level=_number(system.get("Level")),
+            task=_number(system.get("Task")),
+            opcode=_number(system.get("Opcode")),
+            keywords=_text(system.get("Keywords")),
+        )
+
+    @property
+    def keyword_bits(self) -> int:
+        """The keywords as a 64-bit mask; 0 where there are none or they are not a number."""
+        text = self.keywords or ""
+        try:
+            bits = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
+        except ValueError:
+            return 0
+        return bits & 0xFFFFFFFFFFFFFFFF
+
+
+class Kinds:
+    """Finds the kind of each record of a batch quickly: one dict look-up for a System seen before."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Kind] = {}
+
+    def of(self, system: Mapping[str, Any]) -> Kind:
+        """Return the kind of the record with this System object; see :meth:`Kind.from_system`."""
+        try:
+            get = system.get
+            provider = system["Provider"][_ATTRIBUTES]
+            code = system["EventID"]
+            key = (
+                provider.get("Name"),
+                provider.get("Guid"),
+                get("Channel"),
+                code[_TEXT] if code.__class__ is dict else code,
+                get("Version"),
+                get("Level"),
+                get("Task"),
+                get("Opcode"),
+                get("Keywords"),
+            )
+            found = self._known.get(key)
+        except (KeyError, TypeError, AttributeError):  # damaged, text-typed or nested: slow, never remembered
+            return Kind.from_system(system)
+        if found is None:
+            found = self._known[key] = Kind.from_system(system)
+        return found
+
+
+def _text(raw: object) -> str | None:
+    """Return a System value as text. 1, 1.0 and true are one key of a dict, so they have to be one text as well."""
+    if isinstance(raw, dict):
+        raw = raw.get(_TEXT)
+    if isinstance(raw, (int, float)):
+        return str(int(raw)) if raw == raw and abs(raw) < 2**64 else None  # noqa: PLR0124
+    return raw or None if isinstance(raw, str) else None
+
+
+def _number(raw: object) -> int | None:
+    text = _text(raw)
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 10:
+        return None
+    number = int(text)
+    return number if number <= _MAX_NUMBER else None
