@@ -1,0 +1,120 @@
+"""Writes the report: one HTML file that needs no network and no script, on screen and on A4.
+
+Every value the template prints goes through ``marked`` (Jinja's ``finalize``), whether the template asks for it or not:
+markup is escaped and hidden characters are written out and marked. The page's own policy allows nothing but the style
+sheet in it, by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import BinaryIO
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from evtxscan import schema
+from evtxscan.export import wording
+from evtxscan.export.fields import plain, readable_time
+from evtxscan.export.overview import overview
+from evtxscan.export.result import Result
+from evtxscan.export.text import segments, visible
+from evtxscan.export.views import FindingView, finding_view
+
+# Longer values are cut in tables; the raw record below them holds the whole text.
+MAX_VALUE = 4_000
+_LINK = re.compile(r"https?://[\w.~:/?#@!$&()*+,;=%-]+", re.ASCII)
+
+
+def write_result(result: Result, stream: BinaryIO) -> None:
+    """Write the report, a piece at a time."""
+    environment = _environment()
+    style = _style(result)
+    pieces = environment.get_template("report.html.j2").generate(
+        style=Markup(style),  # noqa: S704  our own file, the only data in it is escaped for CSS
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        result=result,
+        overview=overview(result),
+        findings=lambda: _finding_views(result),
+        verdicts={code: wording.explain_verdict(code) for code in {verdict.verdict for verdict in result.verdicts}},
+        glossary=wording.glossary(),
+    )
+    for piece in pieces:
+        stream.write(piece.encode())
+
+
+def marked(value: object) -> Markup:
+    """Return a value as HTML: escaped, cut at MAX_VALUE characters, hidden characters written out and marked."""
+    if isinstance(value, Markup):
+        return value
+    text = plain(value)
+    shown = _mark(text[:MAX_VALUE])
+    if len(text) > MAX_VALUE:
+        left_out = f" … {len(text) - MAX_VALUE:,} more characters: the raw record holds the whole text"
+        shown += Markup("<em>{}</em>").format(left_out)
+    return shown
+
+
+def lines(text: str) -> Markup:
+    """Return text of several lines as HTML for a ``pre``: whole, line ends kept, everything else as ``marked``."""
+    return Markup("\n").join(_mark(line) for line in re.split("\r?\n", text.strip("\r\n")))
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return prose with hard line ends as its paragraphs."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip())]
+
+
+def link(address: str) -> Markup:
+    """Return a web address as a link, anything else as text."""
+    if not _LINK.fullmatch(address):
+        return marked(address)
+    return Markup('<a href="{0}" rel="noreferrer noopener">{0}</a>').format(address)
+
+
+def anchor(text: str) -> str:
+    """Return text as it may stand in an id of the page."""
+    return re.sub("[^0-9A-Za-z]+", "-", text)
+
+
+def _mark(text: str) -> Markup:
+    parts = groupby(segments(text), key=itemgetter(1))
+    frames = {True: Markup("<mark>{}</mark>"), False: Markup("{}")}
+    return Markup("").join(frames[is_hidden].format("".join(part for part, _ in run)) for is_hidden, run in parts)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=marked,
+        loader=FunctionLoader(lambda name: schema.read_text(f"report/{name}")),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        anchor=anchor, lines=lines, paragraphs=paragraphs, link=link, readable_time=readable_time
+    )
+    environment.globals.update(count=wording.count, verdict_title=wording.verdict_title)
+    return environment
+
+
+def _finding_views(result: Result) -> Iterator[FindingView]:
+    for number, finding in enumerate(result.findings, start=1):
+        yield finding_view(number, finding)
+
+
+def _style(result: Result) -> str:
+    case = f"Case {visible(result.label.number)}" if result.label.number else ""
+    tool = f"evtxscan {result.versions.get('evtxscan', '')}"
+    style = schema.read_text("report/report.css")
+    return style.replace('"@case"', _css_string(case)).replace('"@tool"', _css_string(tool))
+
+
+def _css_string(text: str) -> str:
+    return '"' + "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text) + '"'

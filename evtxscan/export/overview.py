@@ -1,0 +1,143 @@
+"""Sums a result up for the opening pages of the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from evtxscan.detect.verdict import Verdict, VerdictName
+from evtxscan.export.fields import Document, plain
+from evtxscan.export.result import Result
+from evtxscan.export.wording import Explained, explain_reason, field_meaning, verdict_title
+
+_VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """A field that was missing for a decision, what it means, in how many events, and why."""
+
+    field: str
+    meaning: str
+    events: int
+    reason: Explained
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A verdict with the name of its rule."""
+
+    rule: str
+    rule_id: str
+    host: str
+    code: str
+    title: str
+    events: int
+    missing: list[MissingRow]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source with its counts; ``hash_check`` compares its SHA-256 with the one noted at acquisition."""
+
+    path: str
+    exhibit: str
+    sha256: str
+    size: str
+    hash_check: str
+    found: int
+    stored: int
+    known: int
+    filtered: int
+    lost: int
+    error: str
+    losses: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the opening pages say. ``reasons`` are those that occur, each once."""
+
+    hosts: list[str]
+    verdicts: list[VerdictRow]
+    tally: list[tuple[str, int]]
+    reasons: list[Explained]
+    sources: list[SourceRow]
+    found: int
+    stored: int
+    known: int
+    filtered: int
+    lost: int
+    warnings: list[str]
+
+
+def overview(result: Result) -> Overview:
+    """Sum up a result."""
+    names = {rule["id"]: rule["name"] for rule in result.rules}
+    tally = Counter(verdict.verdict for verdict in result.verdicts)
+    codes = sorted({missing.reason for verdict in result.verdicts for missing in verdict.missing})
+    sources = [_source_row(source) for source in result.sources]
+    return Overview(
+        hosts=sorted({verdict.host for verdict in result.verdicts}),
+        verdicts=[_verdict_row(verdict, names) for verdict in result.verdicts],
+        tally=[(verdict_title(code), tally[code]) for code in _VERDICT_ORDER if tally[code]],
+        reasons=[explain_reason(code) for code in codes],
+        sources=sources,
+        found=sum(source.found for source in sources),
+        stored=sum(source.stored for source in sources),
+        known=sum(source.known for source in sources),
+        filtered=sum(source.filtered for source in sources),
+        lost=sum(source.lost for source in sources),
+        warnings=_warnings(result, sources),
+    )
+
+
+def _verdict_row(verdict: Verdict, names: dict[str, str]) -> VerdictRow:
+    return VerdictRow(
+        rule=names.get(verdict.rule, verdict.rule),
+        rule_id=verdict.rule,
+        host=verdict.host,
+        code=verdict.verdict,
+        title=verdict_title(verdict.verdict),
+        events=verdict.events,
+        missing=[
+            MissingRow(missing.field, field_meaning(missing.field), missing.events, explain_reason(missing.reason))
+            for missing in verdict.missing
+        ],
+    )
+
+
+def _source_row(source: Document) -> SourceRow:
+    expected = source.get("expected_sha256")
+    agrees = expected is not None and expected.lower() == source["sha256"]
+    return SourceRow(
+        path=source["path"],
+        exhibit=plain(source.get("exhibit")),
+        sha256=source["sha256"],
+        size=f"{source['size']:,}",
+        hash_check="" if expected is None else "agrees with" if agrees else f"differs from {expected}, the one of",
+        found=source["found"],
+        stored=source["stored"],
+        known=source["known"],
+        filtered=source.get("filtered", 0),
+        lost=source["lost"],
+        error=plain(source.get("error")),
+        losses=source["losses"],
+    )
+
+
+def _warnings(result: Result, sources: list[SourceRow]) -> list[str]:
+    warnings = []
+    if lost := sum(source.lost for source in sources):
+        warnings.append(f"{lost:,} of the records found could not be read; Sources lists them.")
+    warnings += [f"{source.path} could not be read completely: {source.error}" for source in sources if source.error]
+    warnings += [
+        f"{source.path}: the SHA-256 differs from the one noted at acquisition."
+        for source in sources
+        if source.hash_check.startswith("differs")
+    ]
+    if result.refused:
+        warnings.append(f"{len(result.refused):,} of the rules could not be run; Rules names them.")
+    if filtered := sum(source.filtered for source in sources):
+        warnings.append(f"{filtered:,} records were counted but not examined, as the examiner chose at ingest.")
+    return warnings

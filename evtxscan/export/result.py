@@ -1,0 +1,82 @@
+"""What detection found, as one value that every renderer takes. A renderer adds nothing and queries nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from evtxscan.detect.verdict import Verdict
+from evtxscan.export.fields import Document, get
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRule:
+    """A rule that could not run: its file, why, and the place in its query where there is one (from 1)."""
+
+    path: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+    def document(self) -> Document:
+        """Return it as it stands in the JSON result."""
+        return {"path": self.path, "message": self.message, "line": self.line, "column": self.column}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not."""
+
+    start: str | None = None
+    end: str | None = None
+    hosts: tuple[str, ...] = ()
+    observed_only: bool = False
+
+    def document(self) -> Document:
+        """Return it as it stands in the JSON result."""
+        return {
+            "from": self.start,
+            "to": self.end,
+            "hosts": list(self.hosts),
+            "observed_only": self.observed_only,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLabel:
+    """What the laboratory writes on the folder."""
+
+    number: str | None = None
+    examiner: str | None = None
+    exhibits: tuple[str, ...] = ()
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Findings, verdicts and what they rest on.
+
+    ``findings`` is iterated more than once and never copied, so it may read from the case as it goes. ``rules`` are
+    documents as in ``evtxscan.rule``, ``sources`` documents as in schema/export/ingest.schema.json.
+    """
+
+    findings: Sequence[Document]
+    verdicts: tuple[Verdict, ...]
+    sources: tuple[Document, ...]
+    versions: dict[str, str]
+    rules: tuple[Document, ...] = ()
+    refused: tuple[RefusedRule, ...] = ()
+    scope: Scope = field(default_factory=Scope)
+    label: CaseLabel = field(default_factory=CaseLabel)
+
+
+def events_of(finding: Document) -> list[Document | None]:
+    """Return the events of a finding: itself, or those of a sequence, None where one is missing."""
+    events = get(finding, "evtxscan.events")
+    return events if isinstance(events, list) else [finding]
+
+
+def first_event(finding: Document) -> Document:
+    """Return the first event of a finding that is there, with everything the finding says in its ``evtxscan``."""
+    event = next((event for event in events_of(finding) if event is not None), {})
+    return {**event, "evtxscan": {**event.get("evtxscan", {}), **finding["evtxscan"]}}

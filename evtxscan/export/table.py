@@ -1,0 +1,208 @@
+"""Prints results for people at a terminal, and as plain text of a fixed width where there is none.
+
+Everything from the evidence goes through ``visible`` and into ``rich.text.Text``, never into markup.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evtxscan.detect.verdict import Verdict
+from evtxscan.export.fields import Document, get, readable_time, texts
+from evtxscan.export.result import Result, events_of
+from evtxscan.export.text import visible
+from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, verdict_title
+
+# Piped output must not depend on the terminal it was made at.
+PIPED_WIDTH = 120
+MAX_VALUE = 400
+PAGE = 200
+_FILL = re.compile(" +$", re.MULTILINE)
+
+_STYLES = {"match": "bold red", "undetermined": "yellow", "incomplete": "yellow", "no_match": "green"}
+_DETAILS = (
+    "process.command_line",
+    "dns.question.name",
+    "registry.path",
+    "file.path",
+    "destination.ip",
+    "service.name",
+    "user.name",
+    "process.executable",
+)
+
+
+def write_result(result: Result, stream: BinaryIO) -> None:
+    """Print the findings, a verdict for each rule and host, and a summary."""
+    with _console(stream) as console:
+        for finding in result.findings:
+            _print_finding(finding, console)
+        _print_verdicts(result, console)
+        for refused in result.refused:
+            place = f", line {refused.line}, column {refused.column}" if refused.line else ""
+            console.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
+        console.print(Text(summary_line(result), style="bold"))
+
+
+def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
+    """Print one line an event, as they come, with headings again for each page of them."""
+    with _console(stream) as console:
+        rows = iter(documents)
+        shown = 0
+        while page := list(islice(rows, PAGE)):
+            shown += len(page)
+            table = _table()
+            table.add_column("time, event id", width=29, overflow="fold")
+            table.add_column("host", ratio=3)
+            table.add_column("event", ratio=4)
+            table.add_column("detail", ratio=9)
+            for document in page:
+                table.add_row(*_event_cells(document))
+            console.print(table)
+        console.print(Text(count(shown, "event")))
+
+
+@contextmanager
+def _console(stream: BinaryIO) -> Iterator[Console]:
+    plain: dict[str, Any] = {}
+    if not stream.isatty():
+        plain = {"width": PIPED_WIDTH, "color_system": None, "legacy_windows": False, "_environ": {}}
+    wrapper = _Trimmed if plain else io.TextIOWrapper
+    text = wrapper(stream, encoding="utf-8", newline="\n", write_through=True)
+    try:
+        yield Console(file=text, force_terminal=not plain, markup=False, highlight=False, emoji=False, **plain)
+    finally:
+        text.detach()
+
+
+class _Trimmed(io.TextIOWrapper):
+    """Leaves out the blanks that rich fills its lines with."""
+
+    def write(self, text: str) -> int:
+        return super().write(_FILL.sub("", text))
+
+
+def _table() -> Table:
+    return Table(box=None, expand=True, pad_edge=False, header_style="bold")
+
+
+def _text(value: str, style: str = "", limit: int | None = None) -> Text:
+    return Text(visible(value, limit), style=style, overflow="fold")
+
+
+def _print_finding(finding: Document, console: Console) -> None:
+    rule = finding["evtxscan"]["rule"]
+    console.print(_text(f"{rule['severity'].upper()} {rule['risk_score']}  {rule['name']}", "bold red"))
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(width=12, no_wrap=True)
+    grid.add_column(ratio=1)
+    for event in events_of(finding):
+        for label, value in _event_rows(event):
+            if value:
+                grid.add_row(Text(label, style="dim"), _text(value, limit=MAX_VALUE))
+    for label, value in _finding_rows(finding["evtxscan"]):
+        if value:
+            grid.add_row(Text(label, style="dim"), _text(value, limit=MAX_VALUE))
+    console.print(grid)
+    console.print()
+
+
+def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
+    if event is None:
+        yield "event", "(none: the rule asks that there be no such event)"
+        return
+    inferred = {entry["field"] for entry in get(event, "evtxscan.inferred") or []}
+
+    def told(field: str) -> str:
+        value = _join(event, field)
+        return f"{value} (inferred)" if value and field in inferred else value
+
+    yield "time", readable_time(event.get("@timestamp"))
+    yield "host", _join(event, "host.name")
+    yield "process", _process(event, "process")
+    yield "command", told("process.command_line")
+    yield "parent", _process(event, "process.parent")
+    yield "its command", told("process.parent.command_line")
+    yield "account", account(get(event, "user"))
+    yield "event id", _join(event, "evtxscan.event.id")
+    for place in get(event, "evtxscan.provenance") or []:
+        where = f"{place['source']['path']}, chunk {place['chunk']}, offset {place['offset']}"
+        yield "record", f"{where}, record {place['record_id']}" + (" (mended)" if place.get("mended") else "")
+
+
+def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
+    yield "inferred", ", ".join(entry["field"] for entry in ours.get("inferred") or [])
+    yield "missing", ", ".join(ours.get("relies_on_missing") or [])
+    if session := ours.get("session"):
+        yield "session", _session(session)
+    if open_sessions := ours.get("sessions_open"):
+        yield "also open", "; ".join(_session(session) for session in open_sessions[:5])
+    if witnesses := ours.get("witnesses"):
+        yield "witnesses", ", ".join(witnesses)
+
+
+def _print_verdicts(result: Result, console: Console) -> None:
+    if not result.verdicts:
+        return
+    names = {rule["id"]: rule["name"] for rule in result.rules}
+    table = _table()
+    table.add_column("rule", ratio=5)
+    table.add_column("host", ratio=3)
+    table.add_column("verdict", width=13)
+    table.add_column("events", justify="right", width=9)
+    table.add_column("what is missing, and why", ratio=6)
+    for verdict in result.verdicts:
+        table.add_row(
+            _text(names.get(verdict.rule, verdict.rule)),
+            _text(verdict.host),
+            Text(verdict_title(verdict.verdict), style=_STYLES[verdict.verdict]),
+            Text(f"{verdict.events:,}"),
+            _text("; ".join(_missing(verdict))),
+        )
+    console.print(table)
+    console.print()
+
+
+def _missing(verdict: Verdict) -> Iterator[str]:
+    for missing in verdict.missing:
+        yield f"{missing.field} in {count(missing.events, 'event')}: {explain_reason(missing.reason).title}"
+
+
+def _session(session: Document) -> str:
+    if session["status"] == "none":
+        return f"{session['logon_id']}: no logon found ({explain_reason(session.get('reason')).title})"
+    parts = [
+        account(session.get("user")),
+        f"logon type {logon_type(session)}",
+        f"from {origin}" if (origin := _join(session, "source.ip") or _join(session, "workstation")) else "",
+        readable_time(session.get("start")),
+    ]
+    return f"{session['logon_id']}: {', '.join(part for part in parts if part)}"
+
+
+def _process(event: Document, prefix: str) -> str:
+    executable = _join(event, f"{prefix}.executable") or _join(event, f"{prefix}.name")
+    pid = _join(event, f"{prefix}.pid")
+    return f"{executable} (pid {pid})" if executable and pid else executable or (pid and f"pid {pid}")
+
+
+def _event_cells(document: Document) -> Iterator[Text]:
+    # The id stands under the time: beside it there would be no room for the event at 80 columns.
+    yield Text("\n").join([_text(document.get("@timestamp", "")), _text(_join(document, "evtxscan.event.id"), "dim")])
+    yield _text(_join(document, "host.name"))
+    what = _join(document, "event.action") or _join(document, "event.provider")
+    yield _text(f"{_join(document, 'event.code')} {what}", limit=MAX_VALUE)
+    yield _text(next((found for field in _DETAILS if (found := _join(document, field))), ""), limit=MAX_VALUE)
+
+
+def _join(document: Document, field: str) -> str:
+    return ", ".join(texts(get(document, field)))

@@ -1,0 +1,202 @@
+"""Arranges findings for the report: every value as text, every gap and every inference named.
+
+The template only lays out what stands here; it knows no field names and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
+from evtxscan.export.fields import Document, flatten, get, plain, readable_time, texts
+from evtxscan.export.result import events_of, first_event
+from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
+from evtxscan.export.wording import account, explain_reason, field_meaning
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """A field of an event: its ECS name, what it means, its values, and how they were inferred ("" if recorded)."""
+
+    name: str
+    meaning: str
+    values: list[str]
+    inferred: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One test of the rule that held, with the values it held for."""
+
+    test: str
+    fields: list[FieldRow]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """Where a record lies in the evidence; ``position`` is its byte position in the file, from 0."""
+
+    path: str
+    sha256: str
+    chunk: str
+    offset: str
+    position: str
+    record_id: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRow:
+    """One ancestor of a process."""
+
+    program: str
+    pid: str
+    command_line: str
+    start: str
+    inferred: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One event of a finding; ``is_start`` tells whether it can be told as the start of a process."""
+
+    event_id: str
+    time: str
+    host: str
+    what: str
+    is_start: bool
+    program: str
+    command_line: str
+    pid: str
+    parent: str
+    parent_pid: str
+    parent_command_line: str
+    account: str
+    fields: list[FieldRow]
+    places: list[PlaceRow]
+    raw_xml: str
+    has_inferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding as its section of the report shows it; ``events`` holds None where a sequence has no event."""
+
+    number: int
+    finding_id: str
+    rule: Document
+    first: EventView
+    events: list[EventView | None]
+    tests: list[TestRow]
+    relies_on_missing: list[FieldRow]
+    parents: list[ParentRow]
+    parents_end: str
+    session: SessionView | None
+    sessions_open: list[SessionView]
+    logons_before: list[SessionView]
+    witnesses: list[str]
+    join_keys: list[str]
+
+
+def finding_view(number: int, finding: Document) -> FindingView:
+    """Arrange one finding; ``number`` is its place in the report, from 1."""
+    ours = finding["evtxscan"]
+    representative = first_event(finding)
+    session = ours.get("session")
+    return FindingView(
+        number=number,
+        finding_id=ours["finding"]["id"],
+        rule=ours["rule"],
+        first=_event_view(representative),
+        events=[None if event is None else _event_view(event) for event in events_of(finding)],
+        tests=list(_tests(ours, _inferred(representative))),
+        relies_on_missing=[FieldRow(name, field_meaning(name), [], "") for name in ours.get("relies_on_missing") or []],
+        parents=[_parent_row(parent) for parent in ours.get("parents") or []],
+        parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
+        session=session_view(session) if session else None,
+        sessions_open=sessions_by_start(ours.get("sessions_open")),
+        logons_before=sessions_by_start(ours.get("logons_before")),
+        witnesses=texts(ours.get("witnesses")),
+        join_keys=texts(ours.get("join_keys")),
+    )
+
+
+def _event_view(event: Document) -> EventView:
+    inferred = _inferred(event)
+    return EventView(
+        event_id=_text(event, "evtxscan.event.id"),
+        time=readable_time(event.get("@timestamp")),
+        host=_text(event, "host.name"),
+        what=_what(event),
+        is_start="process" in texts(get(event, "event.category")) and "start" in texts(get(event, "event.type")),
+        program=_text(event, "process.executable") or _text(event, "process.name"),
+        command_line=_text(event, "process.command_line"),
+        pid=_text(event, "process.pid"),
+        parent=_text(event, "process.parent.executable") or _text(event, "process.parent.name"),
+        parent_pid=_text(event, "process.parent.pid"),
+        parent_command_line=_text(event, "process.parent.command_line"),
+        account=account(get(event, "user")),
+        fields=[
+            FieldRow(name, field_meaning(name), texts(value), inferred.get(name, ""))
+            for name, value in flatten({key: value for key, value in event.items() if key != "evtxscan"})
+        ],
+        places=[_place_row(place) for place in get(event, "evtxscan.provenance") or []],
+        raw_xml=_text(event, "evtxscan.raw_xml"),
+        has_inferred=bool(inferred),
+    )
+
+
+def _what(event: Document) -> str:
+    name = _text(event, "event.action")
+    code = f"event {_text(event, 'event.code')} of {_text(event, 'event.provider')}"
+    return f"{name} ({code})" if name and name != "None" else code
+
+
+def _inferred(event: Document) -> dict[str, str]:
+    return {
+        entry["field"]: f"{explain_reason(entry['method']).title}; from event {plain(entry.get('from')) or 'not named'}"
+        for entry in get(event, "evtxscan.inferred") or []
+    }
+
+
+def _tests(ours: Document, inferred: dict[str, str]) -> Iterator[TestRow]:
+    for matched in ours.get("matched") or []:
+        rows = [
+            FieldRow(name, field_meaning(name), texts(values), inferred.get(name, ""))
+            for name, values in sorted(matched["values"].items())
+        ]
+        yield TestRow(matched["test"], rows)
+
+
+def _place_row(place: Document) -> PlaceRow:
+    chunk, offset = place.get("chunk"), place.get("offset")
+    return PlaceRow(
+        path=place["source"]["path"],
+        sha256=place["source"]["sha256"],
+        chunk=plain(chunk),
+        offset=plain(offset),
+        position=_position(chunk, offset),
+        record_id=plain(place.get("record_id")),
+        origin=place["origin"] + (", mended to be read" if place.get("mended") else ""),
+    )
+
+
+def _position(chunk: int | None, offset: int | None) -> str:
+    return "" if chunk is None or offset is None else f"{FILE_HEADER_SIZE + chunk * CHUNK_SIZE + offset:,}"
+
+
+def _parent_row(parent: Document) -> ParentRow:
+    return ParentRow(
+        program=plain(parent.get("executable")),
+        pid=plain(parent.get("pid")),
+        command_line=plain(parent.get("command_line")),
+        start=readable_time(parent.get("start")),
+        inferred=explain_reason(parent.get("method")).title if parent.get("how") == "inferred" else "",
+        event_id=plain(parent.get("event")),
+    )
+
+
+def _text(event: Document, name: str) -> str:
+    return ", ".join(texts(get(event, name)))

@@ -1,0 +1,90 @@
+"""Says in words what verdicts, reasons, fields and sessions mean; the words themselves are data (schema/report)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from evtxscan import schema
+from evtxscan.export.fields import Document, plain
+from evtxscan.export.result import Result
+
+_CODE = re.compile("[a-z]+(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A code in a few words and, where there is more to say, in sentences."""
+
+    title: str
+    text: str = ""
+
+
+def explain_verdict(code: str) -> Explained:
+    """Return what a verdict means."""
+    return Explained(**_texts()["verdicts"][code])
+
+
+def explain_reason(code: str | None) -> Explained:
+    """Return what a reason means; one that is not of the closed list speaks for itself."""
+    if known := _texts()["reasons"].get(code):
+        return Explained(**known)
+    # Other parts of the result have codes of their own, whose words are the code's.
+    return Explained(code.replace("_", " ") if code and _CODE.fullmatch(code) else code or "no reason given")
+
+
+def verdict_title(code: str) -> str:
+    """Return a verdict in one or two words."""
+    return explain_verdict(code).title
+
+
+def field_meaning(name: str) -> str:
+    """Return what an ECS field holds, or nothing where its name must do."""
+    meaning: str = _texts()["fields"].get(name, "")
+    return meaning
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return the terms of the report with their meaning, in alphabetical order."""
+    return [(entry["term"], entry["text"]) for entry in _texts()["glossary"]]
+
+
+def account(user: Document | None) -> str:
+    r"""Return ``DOMAIN\name``, or what there is of it."""
+    user = user or {}
+    parts = [plain(user.get("domain")), plain(user.get("name"))]
+    return "\\".join(part for part in parts if part) or plain(user.get("id"))
+
+
+def logon_type(session: Document) -> str:
+    """Return a logon type as number and name, ``3 (Network)``."""
+    number, name = plain(session.get("logon_type")), plain(session.get("logon_type_name"))
+    return f"{number} ({name})" if number and name else number or name
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun, ``1 record`` or ``2,000 records``."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def summary_line(result: Result) -> str:
+    """Return the result in one sentence."""
+    verdicts = Counter(verdict.verdict for verdict in result.verdicts)
+    tally = ", ".join(f"{verdict_title(code)}: {verdicts[code]}" for code in _texts()["verdicts"] if verdicts[code])
+    lost = sum(source.get("lost") or 0 for source in result.sources)
+    parts = [
+        f"{count(len(result.findings), 'finding')} by {count(len(result.rules), 'rule')}",
+        f"verdicts: {tally}" if tally else "",
+        f"{count(len(result.refused), 'rule')} not run" if result.refused else "",
+        f"{count(lost, 'record')} of the evidence lost" if lost else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    return tomllib.loads(schema.read_text("report/texts.toml"))
