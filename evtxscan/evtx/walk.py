@@ -184,15 +184,34 @@ def created_ticks(chunk: bytes, offset: int, size: int) -> int | None:
     if position + 4 > end:
         return None
     count = _U32.unpack_from(chunk, position)[0]
-    values = position + 4 + 4 * count
+    position += 4
+    values = position + 4 * count
     if values > end:
         return None
-    index = chunk[position + 6 : values : 4].find(_TYPE_FILETIME)
-    if index < 0:
+    # Types and sizes of the first values hardly vary: what they add up to is looked up, not counted again.
+    head = chunk[position : position + _HEAD if count >= _HEAD // 4 else values]
+    before = _BEFORE_FILETIME.get(head)
+    if before is None:
+        before = _count_before(head, chunk[position:values])
+    if before < 0 or values + before + 8 > end:
         return None
-    if index:
-        values += sum(struct.unpack_from(f"<{2 * index}H", chunk, position + 4)[::2])
-    if values + 8 > end:
-        return None
-    ticks: int = _FILETIME.unpack_from(chunk, values)[0]
+    ticks: int = _FILETIME.unpack_from(chunk, values + before)[0]
     return ticks
+
+
+_HEAD = 32  # bytes of eight descriptors: size (2), type (1), unused (1)
+_BEFORE_FILETIME: dict[bytes, int] = {}
+_HEADS_REMEMBERED = 4096
+
+
+def _count_before(head: bytes, descriptors: bytes) -> int:
+    """Return how many bytes of values stand before the first FILETIME, or -1 if there is none."""
+    index = descriptors[2::4].find(_TYPE_FILETIME)
+    if index < 0:
+        return -1
+    before: int = sum(struct.unpack_from(f"<{2 * index}H", descriptors)[::2])
+    if 4 * index < len(head):
+        if len(_BEFORE_FILETIME) >= _HEADS_REMEMBERED:
+            _BEFORE_FILETIME.clear()
+        _BEFORE_FILETIME[head] = before
+    return before

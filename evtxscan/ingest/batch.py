@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,14 @@ def run_task(task: Task, known: frozenset[bytes]) -> Batch:
     """
     with task.location.open("rb") as file:
         chunks = read_chunks(file, task.first, task.count)
-    return process_chunks(chunks, task.first, known, task.only)
+    # Thousands of parsed records live at once and none is part of a cycle: looking for cycles would double the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return process_chunks(chunks, task.first, known, task.only)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def process_chunks(
@@ -127,8 +136,10 @@ def process_chunks(
         walk = walk_chunk(chunk)
         _describe(result, walk)
         walks.append((len(results) - 1, chunk, walk))
+    sorter = _Sorter(results, only)
+    _render(walks, results, sorter)
     strings: dict[str, int] = {}
-    groups = _group(_render(walks, results), results, strings, only)
+    groups = [_extract(members, strings) for members in sorter.by_kind.values()]
     return Batch(results, groups, list(strings))
 
 
@@ -164,64 +175,68 @@ def _describe(result: ChunkResult, walk: ChunkWalk) -> None:
     result.losses += [LossRow(None, record_id, reason, detail) for record_id in missing]
 
 
-def _render(
-    walks: list[tuple[int, bytes, ChunkWalk]], results: list[ChunkResult]
-) -> Iterator[tuple[int, bytes, Span, str, bool]]:
-    """Yield (chunk index, chunk, span, JSON, mended) for every record that renders, and book those that do not."""
+class _Sorter:
+    """Sorts rendered records by kind. All JSON before TimeCreated is the same for one kind, so that text is the key."""
+
+    def __init__(self, results: list[ChunkResult], only: frozenset[str] | None) -> None:
+        self._results = results
+        self._only = only
+        self._by_text: tuple[dict[str, _Members | None], dict[str, _Members | None]] = ({}, {})
+        self.by_kind: dict[tuple[Kind, bool], _Members] = {}
+
+    def add(
+        self, index: int, chunk: bytes, spans: Iterable[Span], texts: Iterable[str], *, mended: bool = False
+    ) -> None:
+        """Take the records of one chunk, with their JSON."""
+        known = self._by_text[mended]
+        for (offset, size, _, _), text in zip(spans, texts, strict=False):
+            key = text[: text.find('"TimeCreated"')]
+            if key in known:
+                members = known[key]
+            else:
+                members = known[key] = self._members_of(text, mended)
+            if members is None:
+                self._results[index].filtered += 1
+                continue
+            members.chunks.append(index)
+            members.offsets.append(offset)
+            members.ticks.append(created_ticks(chunk, offset, size))
+            members.texts.append(text)
+
+    def _members_of(self, text: str, mended: bool) -> _Members | None:
+        kind = Kind.from_system(_event(text).get("System"))
+        if self._only is not None and self._only.isdisjoint(_categories(kind)):
+            return None
+        return self.by_kind.setdefault((kind, mended), _Members(kind, mended))
+
+
+def _render(walks: list[tuple[int, bytes, ChunkWalk]], results: list[ChunkResult], sorter: _Sorter) -> None:
+    """Render all records into ``sorter`` and book in ``results`` those that no parser renders."""
     whole = [chunk if len(chunk) == CHUNK_SIZE else chunk.ljust(CHUNK_SIZE, b"\0") for _, chunk, _ in walks]
     records = render_batch(whole) if whole else []
     expected = [span.record_id for _, _, walk in walks for span in walk.spans]
     if records is not None and [record["event_record_id"] for record in records] == expected:
-        rendered = iter(records)
+        texts = map(itemgetter("data"), records)
         for index, chunk, walk in walks:
-            for span in walk.spans:
-                yield index, chunk, span, next(rendered)["data"], False
+            sorter.add(index, chunk, walk.spans, texts)
         return
     for (index, chunk, walk), padded in zip(walks, whole, strict=True):
-        yield from _render_one(index, chunk, padded, walk, results[index])
+        _render_one(index, (chunk, padded), walk, results[index], sorter)
 
 
-def _render_one(
-    index: int, chunk: bytes, padded: bytes, walk: ChunkWalk, result: ChunkResult
-) -> Iterator[tuple[int, bytes, Span, str, bool]]:
+def _render_one(index: int, chunks: tuple[bytes, bytes], walk: ChunkWalk, result: ChunkResult, sorter: _Sorter) -> None:
+    chunk, padded = chunks
     plain = [record for record in render_json([padded]) if not isinstance(record, RenderError)]
     if [record_id for record_id, _ in plain] == [span.record_id for span in walk.spans]:
-        for span, (_, text) in zip(walk.spans, plain, strict=True):
-            yield index, chunk, span, text, False
+        sorter.add(index, chunk, walk.spans, [text for _, text in plain])
         return
     unmended = {record_id for record_id, _ in plain}
     for record in mend_chunk(chunk, walk):
+        span = record.span
         if isinstance(record, Unreadable):
-            span = record.span
             result.losses.append(LossRow(span.offset, span.record_id, "record_unreadable", record.detail))
         else:
-            yield index, chunk, record.span, record.text, record.span.record_id not in unmended
-
-
-def _group(
-    rendered: Iterator[tuple[int, bytes, Span, str, bool]],
-    results: list[ChunkResult],
-    strings: dict[str, int],
-    only: frozenset[str] | None,
-) -> list[Group]:
-    """Sort records by kind. All JSON before TimeCreated is the same for one kind, so that text is the key."""
-    by_text: dict[tuple[str, bool], _Members | None] = {}
-    by_kind: dict[tuple[Kind, bool], _Members] = {}
-    for index, chunk, span, text, mended in rendered:
-        key = (text[: text.find('"TimeCreated"')], mended)
-        if key not in by_text:
-            kind = Kind.from_system(_event(text).get("System"))
-            wanted = only is None or not only.isdisjoint(_categories(kind))
-            by_text[key] = by_kind.setdefault((kind, mended), _Members(kind, mended)) if wanted else None
-        members = by_text[key]
-        if members is None:
-            results[index].filtered += 1
-            continue
-        members.chunks.append(index)
-        members.offsets.append(span[0])
-        members.ticks.append(created_ticks(chunk, span[0], span[1]))
-        members.texts.append(text)
-    return [_extract(members, strings) for members in by_kind.values()]
+            sorter.add(index, chunk, [span], [record.text], mended=span.record_id not in unmended)
 
 
 def _categories(kind: Kind) -> list[str]:
