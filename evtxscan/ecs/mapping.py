@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from evtxscan.ecs.base import kind_constants
+from evtxscan.ecs.base import base, kind_constants
 from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.errors import MappingError
@@ -39,10 +39,15 @@ _CORE: Final[dict[str, Resolution]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """One event table, compiled. ``fields`` are all fields that neither the kind nor leftover event data decide."""
+    """One event table, compiled.
+
+    ``fields`` are all fields that neither the kind nor leftover event data decide; ``shown`` those of them that the
+    document takes from columns (parts of an object field are not shown beside it), ``lists`` those that are lists.
+    """
 
     table: EventTable
     fields: Dict[str, Resolution]
+    shown: tuple[tuple[str, Column | Derived], ...]
     lists: frozenset[str]
 
     @property
@@ -129,8 +134,14 @@ def compile_table(table: EventTable) -> Mapping:
             fields[name] = _Compiler(table).resolution(term)
         except MappingError as error:
             raise MappingError(f"{table.id}: {name}: {error}") from None
+    parts = tuple(f"{name}." for name in base().objects)
+    shown = tuple(
+        (name, found)
+        for name, found in fields.items()
+        if isinstance(found, (Column, Derived)) and not name.startswith(parts)
+    )
     lists = frozenset(name for name in table.derive if _is_list(table, name))
-    return Mapping(table, fields, lists)
+    return Mapping(table, fields, shown, lists)
 
 
 def _add_stored(fields: dict[str, Resolution], table: EventTable, rule: StoreRule) -> None:
