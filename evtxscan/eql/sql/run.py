@@ -13,6 +13,7 @@ from evtxscan.eql.source import unsupported_at
 from evtxscan.eql.sql.compile import Selection, compile_condition
 from evtxscan.eql.sql.fields import FieldStore
 from evtxscan.eql.sql.sets import ValueSets, Weak
+from evtxscan.eql.sql.storage import Fixed
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 
@@ -45,7 +46,8 @@ class CaseQueries:
     """Runs queries over one case in one scope; what they share (kinds, value sets) is made once."""
 
     def __init__(self, case: Case, events: Events, scope: Scope, weak: Weak | None = None) -> None:
-        self._case = case
+        self.case = case
+        self.events = events
         self._db = case.db
         self.scope = scope
         self._sets = ValueSets(case.db, None if scope.observed_only else weak)
@@ -57,7 +59,7 @@ class CaseQueries:
 
     def compile(self, query: BoundEventQuery) -> list[Selection]:
         """Compile the query for the kinds of this case."""
-        with explained(self._case.path):
+        with explained(self.case.path):
             return compile_condition(query.event.predicate, self.kinds, self._sets)
 
     def matches(self, selections: list[Selection]) -> Iterator[int]:
@@ -75,9 +77,25 @@ class CaseQueries:
             " (SELECT min(s.sha256 || printf('%08d', c.number)) FROM source_chunk c JOIN source s ON s.id = c.source"
             "  WHERE c.chunk = m.chunk), m.place"
         )
-        with explained(self._case.path):
+        with explained(self.case.path):
             for (row,) in self._db.execute(sql):
                 yield row
+
+    def kinds_of_category(self, query: BoundEventQuery) -> list[int]:
+        """Return the kinds whose records are events of the query's category; all of them for ``any``."""
+        test = query.event.category_test
+        if test is None:
+            return list(self.kinds)
+        found = {row: storage_of(test.fields[0]) for row, storage_of in self.kinds.items()}
+        return [row for row, storage in found.items() if isinstance(storage, Fixed) and test.test([storage.values])]
+
+    def host_ids(self) -> list[int]:
+        """Return the ids of the host names in the scope."""
+        wanted = {host.lower() for host in self.scope.hosts}
+        rows = self._db.execute(
+            "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
+        )
+        return [row for row, text in rows if not wanted or _is_host(text.lower(), wanted)]
 
     def _filter(self) -> str:
         terms: list[str] = []
@@ -86,12 +104,7 @@ class CaseQueries:
         if self.scope.end is not None:
             terms.append(f'e."@timestamp" <= {int(self.scope.end)}')
         if self.scope.hosts:
-            wanted = {host.lower() for host in self.scope.hosts}
-            rows = self._db.execute(
-                "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
-            )
-            ids = [str(row) for row, text in rows if _is_host(text.lower(), wanted)]
-            terms.append(f'e."host.name" IN ({", ".join(ids)})')
+            terms.append(f'e."host.name" IN ({", ".join(map(str, self.host_ids()))})')
         return "".join(f" AND {term}" for term in terms)
 
 

@@ -24,12 +24,13 @@ class Answer:
     """A leaf's answers as SQL: each is an expression that is never NULL, or a bool where it is the same for all.
 
     ``holds``: Elasticsearch's answer. ``known_true`` and ``known_false``: what the evidence can say; where neither is
-    true the answer is unknown.
+    true the answer is unknown. ``absent``: SQL that is true where a field has no value at all.
     """
 
     holds: str | bool
     known_true: str | bool
     known_false: str | bool
+    absent: str
 
 
 class ValueSets:
@@ -78,6 +79,7 @@ class ValueSets:
             holds=_any([inside, without]) if leaf.test(missing) else inside,
             known_true=_all([inside, _not(uncertain)]),
             known_false=_all([_not(without), _not(inside), _not(uncertain)]),
+            absent=without,
         )
 
     def _candidates(
@@ -140,7 +142,12 @@ class ValueSets:
         self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         same = " AND ".join(f"s.{name} IS {given.sql}" for name, given in zip(names, inputs, strict=True))
         exists = f"EXISTS (SELECT 1 FROM {table} s WHERE {same} AND {{}})"
-        return Answer(exists.format("holds"), exists.format("holds AND known"), exists.format("known AND NOT holds"))
+        return Answer(
+            holds=exists.format("holds"),
+            known_true=exists.format("holds AND known"),
+            known_false=exists.format("known AND NOT holds"),
+            absent=f"NOT {exists.format('known')}",
+        )
 
     def _raw(self, given: Input, cell: Any) -> Any:  # noqa: ANN401 - whatever SQLite holds
         if cell is None or given.type in ("long", "json", "text"):
@@ -169,7 +176,7 @@ def _key(storage: Storage) -> tuple[Any, ...]:
 
 def _fixed(leaf: Leaf, values: list[Values]) -> Answer:
     truth, known = leaf.test(values), all(values)
-    return Answer(truth, truth and known, known and not truth)
+    return Answer(truth, truth and known, known and not truth, str(int(not known)))
 
 
 def _not(term: str | bool) -> str | bool:

@@ -1,0 +1,190 @@
+"""Runs rules over a case: which events match, and what can be said of each host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from evtxscan.detect.services import proves_nothing
+from evtxscan.detect.undecided import undecided
+from evtxscan.detect.verdict import Missing, Verdict
+from evtxscan.eql.binder import BoundEventQuery
+from evtxscan.eql.sql.run import CaseQueries, Scope, read_query
+from evtxscan.errors import EqlError
+from evtxscan.rules.rule import Rule
+from evtxscan.store.case import Case, explained
+from evtxscan.store.events import Events
+
+_SUPPORTED = ("eql", "eql")
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An event that matches, by row id, and the other records of the same process start."""
+
+    row: int
+    witnesses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rule that could not run, and why; line and column (from 1) are those of the rule file."""
+
+    rule: str
+    path: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule gave: hits in order of time, and a verdict for every host of the case."""
+
+    rule: Rule
+    query: BoundEventQuery
+    hits: tuple[Hit, ...] = ()
+    verdicts: tuple[Verdict, ...] = field(default=())
+
+
+def run_rules(case: Case, events: Events, rules: Iterable[Rule], scope: Scope) -> Iterator[RuleResult | Refused]:
+    """Run rules one after the other. Raises CaseError; a rule that cannot run is a result like any other."""
+    queries = CaseQueries(case, events, scope, proves_nothing)
+    hosts = _Hosts(queries)
+    for rule in rules:
+        query = _read(rule)
+        if isinstance(query, Refused):
+            yield query
+        else:
+            with explained(case.path):
+                yield _run(queries, hosts, rule, query)
+
+
+def _read(rule: Rule) -> BoundEventQuery | Refused:
+    if (rule.type, rule.language) != _SUPPORTED:
+        message = f"rules of type {rule.type!r} in {rule.language!r} are not supported; evtxscan runs EQL rules"
+        return Refused(rule.id, rule.path, message)
+    try:
+        return read_query(rule.query)
+    except EqlError as error:
+        line = rule.query_line + error.line - 1
+        return Refused(rule.id, rule.path, f"{error.message}", line, error.column)
+
+
+def _run(queries: CaseQueries, hosts: _Hosts, rule: Rule, query: BoundEventQuery) -> RuleResult:
+    selections = queries.compile(query)
+    rows = list(queries.matches(selections))
+    hits = tuple(Hit(row) for row in rows) if queries.scope.observed_only else _fold(queries.case, rows)
+    unknown = undecided(queries, query.event.predicate, selections)
+    matched = hosts.of(hit.row for hit in hits)
+    evidence = hosts.decided_from(query)
+    verdicts = [
+        _verdict(
+            rule.id,
+            host,
+            matched=host in matched,
+            unknown=unknown.get(host, ()),
+            events=evidence.get(host, 0),
+            lost=lost,
+        )
+        for host, lost in hosts.lost.items()
+    ]
+    return RuleResult(rule, query, hits, tuple(verdicts))
+
+
+def _verdict(rule: str, host: str, *, matched: bool, unknown: tuple[Missing, ...], events: int, lost: int) -> Verdict:
+    missing = list(unknown)
+    if lost:
+        missing.append(Missing("*", lost, "evidence_lost"))
+    if matched:
+        return Verdict(rule, host, "match", events, tuple(missing))
+    if unknown:
+        return Verdict(rule, host, "undetermined", events, tuple(missing))
+    if not events:
+        missing.append(Missing("event.category", 0, "no_events"))
+    return Verdict(rule, host, "incomplete" if missing else "no_match", events, tuple(missing))
+
+
+def _fold(case: Case, rows: list[int]) -> tuple[Hit, ...]:
+    """Make one hit of a process that both logs saw start: Sysmon's record tells more and stands for it."""
+    partner: dict[int, tuple[int, int]] = {}
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        group = rows[start : start + _ROWS_AT_ONCE]
+        marks = ",".join("?" * len(group))
+        found = case.db.execute(
+            "SELECT sysmon_event, security_event FROM process WHERE sysmon_event IS NOT NULL"
+            f" AND security_event IS NOT NULL AND (sysmon_event IN ({marks}) OR security_event IN ({marks}))",
+            group * 2,
+        )
+        for sysmon, security in found:
+            partner[sysmon] = partner[security] = (sysmon, security)
+    wanted = set(rows)
+    hits: list[Hit] = []
+    for row in rows:
+        sysmon, security = partner.get(row, (row, row))
+        if row == security and sysmon != security and sysmon in wanted:
+            continue  # told by Sysmon's record, which matches too
+        hits.append(Hit(row, tuple(other for other in (sysmon, security) if other != row)))
+    return tuple(hits)
+
+
+class _Hosts:
+    """The hosts of a case (lower case), the records lost of their sources, and how many events each rule sees."""
+
+    def __init__(self, queries: CaseQueries) -> None:
+        self._db = queries.case.db
+        self._queries = queries
+        self._names = {
+            row: text.lower()
+            for row, text in self._db.execute(
+                "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
+            )
+        }
+        self.lost = self._lost()
+
+    def _lost(self) -> dict[str, int]:
+        """Return host -> lost records. A source's losses count for every host that its records name."""
+        lost = dict.fromkeys(sorted({self._names[row] for row in self._queries.host_ids()}), 0)
+        rows = self._db.execute(
+            'SELECT hosts."host.name", sum(losses.lost) FROM'
+            " (SELECT source, sum(lost) AS lost FROM source_chunk JOIN chunk ON chunk.id = source_chunk.chunk"
+            "   WHERE lost > 0 GROUP BY source) losses"
+            ' JOIN (SELECT DISTINCT source_chunk.source, event."host.name" FROM source_chunk'
+            "   JOIN event ON event.chunk = source_chunk.chunk WHERE source_chunk.source IN"
+            "   (SELECT source FROM source_chunk JOIN chunk ON chunk.id = source_chunk.chunk WHERE lost > 0)) hosts"
+            ' ON hosts.source = losses.source WHERE hosts."host.name" IS NOT NULL GROUP BY 1'
+        )
+        for row, count in rows:
+            if self._names[row] in lost:
+                lost[self._names[row]] += count
+        return lost
+
+    def of(self, rows: Iterable[int]) -> set[str]:
+        """Return the hosts of these events."""
+        found: set[str] = set()
+        remaining = list(rows)
+        for start in range(0, len(remaining), _ROWS_AT_ONCE):
+            group = remaining[start : start + _ROWS_AT_ONCE]
+            marks = ",".join("?" * len(group))
+            cells = self._db.execute(f'SELECT DISTINCT "host.name" FROM event WHERE id IN ({marks})', group)
+            found.update(self._names.get(cell, "") for (cell,) in cells)
+        return found
+
+    def decided_from(self, query: BoundEventQuery) -> dict[str, int]:
+        """Return host -> how many events of the rule's category there are in the scope."""
+        kinds = self._queries.kinds_of_category(query)
+        if not kinds:
+            return {}
+        marks = ", ".join(map(str, kinds))
+        scope = self._queries.scope
+        if scope.start is None and scope.end is None:
+            sql = f"SELECT host, sum(events) FROM event_count WHERE kind IN ({marks}) GROUP BY host"
+        else:
+            where = f"e.kind IN ({marks}){self._queries.filter}"
+            sql = f'SELECT e."host.name", count(*) FROM event e WHERE {where} GROUP BY 1'
+        counts: dict[str, int] = {}
+        for cell, count in self._db.execute(sql):
+            name = self._names.get(cell, "")
+            counts[name] = counts.get(name, 0) + count
+        return counts

@@ -1,0 +1,127 @@
+"""Finds the events that a rule cannot decide, and says why."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping as Dict
+
+from evtxscan.detect.verdict import Missing, Reason
+from evtxscan.ecs.kind import Kind
+from evtxscan.ecs.mapping import Mapping, mappings
+from evtxscan.eql.logic import Judgement, unknown_fields
+from evtxscan.eql.predicates import Leaf, Predicate
+from evtxscan.eql.sql.compile import Selection
+from evtxscan.eql.sql.fields import INFERRED
+from evtxscan.eql.sql.run import CaseQueries, as_sql
+
+Kinds = Dict[int, tuple[Kind, Mapping]]
+# Process starts are told by the log that has most to say of them.
+_SYSMON = "sysmon/"
+
+
+def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]) -> dict[str, tuple[Missing, ...]]:
+    """Return host (lower case) -> what was missing, over all events that do not match and might have.
+
+    A process with a second witness that decides is decided; a kind without a category is no evidence of anything.
+    """
+    db, kinds = queries.case.db, queries.events.kinds
+    wanted = [s for s in selections if s.unknown is not False and _has_category(s, kinds)]
+    if not wanted:
+        return {}
+    db.execute("CREATE TABLE IF NOT EXISTS temp.undecided (event INTEGER PRIMARY KEY, part INTEGER)")
+    db.execute("DELETE FROM temp.undecided")
+    for number, selection in enumerate(wanted):
+        db.execute(
+            f"INSERT INTO temp.undecided SELECT e.id, {number} {selection.source}{queries.filter}"
+            f" AND {as_sql(selection.unknown)}"
+        )
+    if not queries.scope.observed_only:
+        _drop_decided_by_witness(db)
+    totals: dict[str, Counter[tuple[str, Reason]]] = {}
+    for number, selection in enumerate(wanted):
+        for host, events, reasons in _groups(db, number, selection, tree, kinds):
+            counter = totals.setdefault(host, Counter())
+            for field, reason in reasons:
+                counter[field, reason] += events
+    return {
+        host: tuple(Missing(field, events, reason) for (field, reason), events in sorted(counter.items()))
+        for host, counter in totals.items()
+    }
+
+
+def _has_category(selection: Selection, kinds: Kinds) -> bool:
+    return any("event.category" in kinds[kind][1].constants(kinds[kind][0]) for kind in selection.kinds)
+
+
+def _drop_decided_by_witness(db: sqlite3.Connection) -> None:
+    db.execute(
+        "DELETE FROM temp.undecided WHERE event IN ("
+        " SELECT security_event FROM process WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL"
+        "  AND sysmon_event NOT IN (SELECT event FROM temp.undecided)"
+        " UNION ALL"
+        " SELECT sysmon_event FROM process WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL"
+        "  AND security_event NOT IN (SELECT event FROM temp.undecided))"
+    )
+    # Where neither witness decides, the process is one undecided start, told by Sysmon's record.
+    db.execute(
+        "DELETE FROM temp.undecided WHERE event IN (SELECT security_event FROM process"
+        " WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL)"
+    )
+
+
+def _groups(
+    db: sqlite3.Connection, number: int, selection: Selection, tree: Predicate, kinds: Kinds
+) -> list[tuple[str, int, list[tuple[str, Reason]]]]:
+    """Return (host, events, reasons) for events that lack the same things."""
+    states: list[str] = []
+    for _, answer in selection.leaves:
+        states.append(f"CASE WHEN {as_sql(answer.known_true)} THEN 1 WHEN {as_sql(answer.known_false)} THEN 0 END")
+        states.append(answer.absent)
+    columns = ", ".join(["e.kind", '(SELECT text FROM value WHERE id = e."host.name")', "l.reason", *states])
+    rows = db.execute(
+        f"SELECT count(*), {columns} FROM temp.undecided u JOIN event e ON e.id = u.event"
+        f" LEFT JOIN lineage l ON l.event = e.id WHERE u.part = {number}"
+        f" GROUP BY {', '.join(str(position + 2) for position in range(3 + len(states)))}"
+    ).fetchall()
+    found: list[tuple[str, int, list[tuple[str, Reason]]]] = []
+    for events, kind, host, lineage, *cells in rows:
+        judged = {id(leaf): cells[2 * i] for i, (leaf, _) in enumerate(selection.leaves)}
+        absent = {leaf.fields[0]: bool(cells[2 * i + 1]) for i, (leaf, _) in enumerate(selection.leaves) if leaf.fields}
+        reasons = [
+            (field, _reason(field, kinds[kind], lineage, absent=absent.get(field, True)))
+            for field in unknown_fields(tree, _judge(judged), lambda _: True)
+        ]
+        found.append(((host or "").lower(), events, reasons))
+    return found
+
+
+def _judge(states: dict[int, int | None]) -> Judgement:
+    def judge(leaf: Leaf) -> bool | None:
+        state = states[id(leaf)]
+        return None if state is None else bool(state)
+
+    return judge
+
+
+def _reason(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
+    if not absent:
+        return "shared_service_host"
+    mapping = kind[1]
+    if field in INFERRED and lineage in ("parent_record_missing", "command_line_not_audited"):
+        return "parent_record_missing" if lineage == "parent_record_missing" else "command_line_not_audited"
+    if mapping.id == "security/4688" and field in ("process.command_line", "process.args", "process.args_count"):
+        return "command_line_not_audited"
+    if field in mapping.fields or mapping.id.startswith(_SYSMON):
+        return "not_recorded" if field in mapping.fields else "not_in_event_logs"
+    return "no_sysmon" if _known_to_sysmon(field, kind) else "not_in_event_logs"
+
+
+def _known_to_sysmon(field: str, kind: tuple[Kind, Mapping]) -> bool:
+    """Whether Sysmon records this field in events of the same category."""
+    categories = set(kind[1].constants(kind[0]).get("event.category", ()))
+    return any(
+        field in other.fields
+        for other in mappings().values()
+        if other.id.startswith(_SYSMON) and categories & set(other.table.constants.get("event.category", ()))
+    )
