@@ -182,7 +182,7 @@ class _KeysOfTerms:
     def _work_out(self, term: BoundTerm) -> list[tuple[JoinValue, ...]]:
         if not matches(term.event.predicate, self._truth):
             return []
-        return list(dict.fromkeys(product(*(join_values(key, self._event.lookup) for key in term.keys))))
+        return list(product(*(join_values(key, self._event.lookup) for key in term.keys)))
 
 
 def join_values(key: JoinKey, lookup: Lookup) -> list[JoinValue]:

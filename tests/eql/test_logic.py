@@ -107,6 +107,12 @@ def test_null_checks_of_missing_fields_are_unknown() -> None:
     assert elastic(tree("a == null"), {})
 
 
+def test_a_test_of_two_fields_needs_both() -> None:
+    """Catches a leaf called known while one of its fields is missing."""
+    assert kleene(tree("startsWith(a, b)"), evidence_of(lookup({"a": "1"}))) is None
+    assert kleene(tree("startsWith(a, b)"), evidence_of(lookup({"a": "1", "b": "1"}))) is True
+
+
 def test_what_does_not_matter_is_not_named() -> None:
     """Catches fields named from a branch that is decided, or that supports no match."""
     document = {"a": "1"}

@@ -3,12 +3,14 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evtxscan.eql.patterns import GlobSet, fold_many, longest_literal
 from evtxscan.eql.scalars import fold_ascii, fold_unicode
 
+SMALL_TEXTS = st.text("aB", max_size=4)
+SMALL_PATTERNS = st.text("aB*?", max_size=4)
 TEXTS = st.text("aAbBéÉ\n\\[]^.*?\u017f\u212a", max_size=8)
 PATTERNS = st.text("aAbBéÉ\n\\[]^.**??", max_size=7)
 
@@ -30,7 +32,12 @@ def ascii_lower(text: str) -> str:
     return "".join(chr(ord(char) + 32) if "A" <= char <= "Z" else char for char in text)
 
 
-@given(st.lists(PATTERNS, max_size=4), st.lists(TEXTS, max_size=4), st.booleans())
+@given(
+    st.lists(SMALL_PATTERNS, max_size=2) | st.lists(PATTERNS, max_size=4),
+    st.lists(SMALL_TEXTS | TEXTS, max_size=6),
+    st.booleans(),
+)
+@settings(max_examples=500)
 def test_glob_sets_match_as_the_definition_says(patterns: list[str], values: list[str], insensitive: bool) -> None:
     """Catches every shortcut (exact, prefix, suffix, part, regular expression) that is not the pattern, and fnmatch."""
     globs = GlobSet(patterns, insensitive)
@@ -97,6 +104,7 @@ def test_folding_many_is_folding_each(texts: list[str]) -> None:
 
 
 @given(st.text())
+@example("İßŉ")
 def test_unicode_fold_keeps_places(text: str) -> None:
     """Catches a fold that changes the length: between() would cut at the wrong place."""
     assert len(fold_unicode(text)) == len(text)

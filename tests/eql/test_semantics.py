@@ -88,6 +88,8 @@ def test_condition(condition: str, expected: list[int]) -> None:
         ('not (a == "x" and ?nope : "x")', []),
         ('(?nope : "x" and a == "x") or num == 7', [3]),
         ("?nope and false", []),
+        ("not (?nope and false)", [0, 1, 2, 3, 4, 5]),
+        ("not (?nope or false)", []),
         ("?nope == null", [0, 1, 2, 3, 4, 5]),
         ("?nope != null", []),
         ('?nope == "x"', []),

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evtxscan.eql import Sequence, run
+from evtxscan.eql.binder import JoinKey
+from evtxscan.eql.engine import join_values
+from evtxscan.eql.mapping import Type
 from evtxscan.eql.sequences import Hit, SequenceMatcher
 
 
@@ -118,6 +121,12 @@ def numbers(query: str, text: str, **options: str | int) -> list[list[int | None
             "1c 3a 5c",
             [[None, 1, None]],
         ),
+        ("with maxspan=3ms ![c where true] [a where true] ![c where true]", "1a 2c", [[None, 0, None]]),
+        (
+            "with maxspan=9ms [a where true] with runs=2 ![c where true] [b where true]",
+            "1a 2c 3a 4b",
+            [[0, 2, None, 3]],
+        ),
         ("with maxspan=3ms [a where true] ![c where true] with runs=2", "1a", [[0, None, None]]),
         ("with maxspan=3ms [a where true] ![c where true] with runs=2 [b where true]", "1a 2b", [[0, None, None, 1]]),
     ],
@@ -169,3 +178,26 @@ def test_pipes_apply_in_order() -> None:
     found = run("any where true | head 4 | tail 2", documents)
     assert [document["n"] for document in found] == [2, 3]  # type: ignore[call-overload]
     assert run("any where true | tail 0", documents) == []
+
+
+def test_join_values() -> None:
+    """Catches a value taken twice, nulls of a mandatory key, and values of a type compared as they are written."""
+    values: dict[str, tuple[Any, ...]] = {
+        "tags": ("a", "b", "a"),
+        "at": ("2020-01-01", 1577836800000),
+        "ip": ("::ffff:10.0.0.1", "10.0.0.1"),
+        "pid": ("4", 4),
+    }
+
+    def join(path: str, kind: Type, *, optional: bool = False, mapped: bool = True) -> list[Any]:
+        key = JoinKey(path, optional, mapped, kind)
+        return [value for _, value in join_values(key, lambda field: values.get(field, ()))]
+
+    assert join("tags", Type.UNKNOWN) == ["a", "b"]
+    assert join("at", Type.DATE) == ["2020-01-01T00:00:00.000Z"]
+    assert join("ip", Type.IP) == ["10.0.0.1"]
+    assert join("pid", Type.LONG) == [4]
+    assert join("pid", Type.UNKNOWN) == ["4", 4]
+    assert join("none", Type.UNKNOWN) == []
+    assert join("none", Type.UNKNOWN, optional=True) == [None]
+    assert join("tags", Type.NULL, optional=True, mapped=False) == [None]
