@@ -18,6 +18,10 @@ from evtxscan.eql.sql.run import CaseQueries, as_sql
 Kinds = Dict[int, tuple[Kind, Mapping]]
 # Process starts are told by the log that has most to say of them.
 _SYSMON = "sysmon/"
+_LINEAGE_REASONS: dict[str, Reason] = {
+    "parent_record_missing": "parent_record_missing",
+    "command_line_not_audited": "command_line_not_audited",
+}
 
 
 def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]) -> dict[str, tuple[Missing, ...]]:
@@ -36,8 +40,7 @@ def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]
             f"INSERT INTO temp.undecided SELECT e.id, {number} {selection.source}{queries.filter}"
             f" AND {as_sql(selection.unknown)}"
         )
-    if not queries.scope.observed_only:
-        _drop_decided_by_witness(db)
+    _drop_decided_by_witness(db)
     totals: dict[str, Counter[tuple[str, Reason]]] = {}
     for number, selection in enumerate(wanted):
         for host, events, reasons in _groups(db, number, selection, tree, kinds):
@@ -108,8 +111,8 @@ def _reason(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, abse
     if not absent:
         return "shared_service_host"
     mapping = kind[1]
-    if field in INFERRED and lineage in ("parent_record_missing", "command_line_not_audited"):
-        return "parent_record_missing" if lineage == "parent_record_missing" else "command_line_not_audited"
+    if mapping.id == "security/4688" and field in INFERRED:
+        return _LINEAGE_REASONS.get(lineage or "", "no_sysmon")
     if mapping.id == "security/4688" and field in ("process.command_line", "process.args", "process.args_count"):
         return "command_line_not_audited"
     if field in mapping.fields or mapping.id.startswith(_SYSMON):

@@ -47,17 +47,28 @@ class _Reading:
     after: Future[str] | None = None
 
 
-def ingest(case: Case, run: int, paths: list[Path], options: Options, progress: Progress | None = None) -> Summary:
-    """Read all event logs under ``paths`` into ``case``.
+def find_evidence(paths: list[Path], options: Options) -> Found:
+    """Find the event logs to ingest, before any case is touched.
 
-    Raises EvidenceError when there is nothing to read at all, UsageError for an expected hash with several sources,
-    CaseError when the case cannot be written; in each case what was committed before stays.
+    Raises EvidenceError when there is nothing to read at all, UsageError for an expected hash with several sources.
     """
     found = discover(paths)
+    if not found.sources and found.errors:
+        raise EvidenceError("\n".join(str(error) for error in found.errors))
     if not found.sources:
-        raise _nothing_to_read(paths, found)
+        names = ", ".join(str(path) for path in paths)
+        skipped = f" ({len(found.skipped)} other files skipped)" if found.skipped else ""
+        raise EvidenceError(f"{names}: no event logs found{skipped}")
     if options.expected_sha256 and len(found.sources) > 1:
         raise UsageError("an expected hash names one file, but there are several event logs; ingest them one by one")
+    return found
+
+
+def ingest(case: Case, run: int, found: Found, options: Options, progress: Progress | None = None) -> Summary:
+    """Read all event logs that were found into ``case``.
+
+    Raises CaseError when the case cannot be written; what was committed before stays.
+    """
     if progress:
         progress.start(len(found.sources), sum(source.size for source in found.sources))
     ingestion = _Ingestion(case, run, options, progress)
@@ -67,14 +78,6 @@ def ingest(case: Case, run: int, paths: list[Path], options: Options, progress: 
     finally:
         ingestion.stop()
     return Summary(sources, found.skipped, found.errors)
-
-
-def _nothing_to_read(paths: list[Path], found: Found) -> EvidenceError:
-    if found.errors:
-        return EvidenceError("\n".join(str(error) for error in found.errors))
-    names = ", ".join(str(path) for path in paths)
-    skipped = f" ({len(found.skipped)} other files skipped)" if found.skipped else ""
-    return EvidenceError(f"{names}: no event logs found{skipped}")
 
 
 @dataclass(frozen=True, slots=True)

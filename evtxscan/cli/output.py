@@ -1,0 +1,67 @@
+"""Where results go: standard output, or a file that is complete or not there at all."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from evtxscan.errors import EvtxscanError, UsageError
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[BinaryIO]:
+    """Give the stream to write a result to.
+
+    A file appears under its name only when all of it is written. Raises UsageError rather than replace an event log,
+    EvtxscanError when the file cannot be written.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    refuse_evidence(path, "--output")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            part = Path(file.name)
+            try:
+                yield file  # type: ignore[misc]
+            except BaseException:
+                file.close()
+                part.unlink(missing_ok=True)
+                raise
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise EvtxscanError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def refuse_evidence(path: Path, option: str) -> None:
+    """Raise UsageError where ``path`` is an event log: nothing ever writes to one."""
+    from evtxscan.evidence.recognise import why_not_a_log  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        is_log = path.is_file() and why_not_a_log(path) is None
+    except OSError:
+        return
+    if is_log:
+        raise UsageError(f"{path}: is an event log and will not be overwritten; name another file with {option}")
+
+
+def _umask() -> int:
+    import os  # noqa: PLC0415
+
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def say(message: str, *, quiet: bool) -> None:
+    """Tell the user something on standard error. ``message`` has to be safe to print."""
+    if not quiet:
+        click.echo(message, err=True)

@@ -1,0 +1,61 @@
+"""Shows how far an ingest has come, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from evtxscan.ingest.summary import Progress
+
+
+@contextmanager
+def ingest_progress(*, quiet: bool) -> Iterator[Progress | None]:
+    """Give a progress display on standard error, or None where that is no terminal or the user wants quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    with _Display() as display:
+        yield display
+
+
+class _Display:
+    """Files, bytes, records and the time left, by rich."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self._progress = Progress(
+            TextColumn("{task.fields[files]}"),
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[records]} records"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._files = self._done = self._records = 0
+        self._task = self._progress.add_task("ingest", total=None, files="", records="0")
+
+    def __enter__(self) -> _Display:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, files: int, size: int) -> None:
+        self._files = files
+        self._progress.update(self._task, total=size, files=f"file 1 of {files}")
+
+    def advance(self, size: int, records: int) -> None:
+        self._records += records
+        self._progress.update(self._task, advance=size, records=f"{self._records:,}")
+
+    def file_done(self, path: str) -> None:
+        self._done += 1
+        self._progress.update(self._task, files=f"file {min(self._done + 1, self._files)} of {self._files}")

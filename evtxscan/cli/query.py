@@ -1,0 +1,48 @@
+"""``evtxscan query``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from evtxscan.casework import Filters, logged, query, settled
+from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
+from evtxscan.cli.output import open_output
+from evtxscan.export.render import EVENT_FORMATS, render_events
+
+
+@click.command("query")
+@click.argument("eql")
+@case_option
+@filter_options
+@observed_option
+@output_options(*EVENT_FORMATS)
+@talk_options
+def command(
+    eql: str,
+    case_path: Path,
+    start: str | None,
+    end: str | None,
+    hosts: tuple[str, ...],
+    observed_only: bool,
+    form: str,
+    output: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    r"""Find events of a case with EQL.
+
+    The result is what Elasticsearch would return for the query over the same events, and with inferred fields (a
+    parent's command line) unless --observed-only is given.
+
+    \b
+    Example:
+      evtxscan query 'process where process.name : "cmd.exe" and user.name : "*$"'
+    """
+    with settled(case_path) as case, logged(case, "query", sys.argv[1:]):
+        documents = query(case, eql, Filters(start, end, hosts, observed_only))
+        with open_output(output) as stream:
+            render_events(documents, form, stream)
+    return 0

@@ -1,0 +1,108 @@
+"""Events as they leave the case: the ECS document, and beside it under ``evtxscan`` what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evtxscan.ecs.document import nest
+from evtxscan.eql.sql.fields import INFERRED
+from evtxscan.store.case import Case, explained
+from evtxscan.store.events import Event, Events, Place
+
+_LINEAGE_SQL = (
+    'SELECT l.event, l.parent_event, l.method, (SELECT text FROM value WHERE id = l."process.parent.executable"),'
+    ' (SELECT text FROM value WHERE id = l."process.parent.command_line"), p.sysmon_event, p.security_event'
+    " FROM lineage l JOIN process p ON p.id = l.process WHERE l.event IN ({marks})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event on its way out: its row, its flat document with inferred values in place, and the ``evtxscan`` part."""
+
+    event: Event
+    flat: dict[str, Any]
+    ours: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Return the nested document."""
+        return {**nest(self.flat), "evtxscan": self.ours}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lineage:
+    parent_event: int | None
+    method: str | None
+    texts: dict[str, str | None]
+    witnesses: tuple[int, ...]
+
+
+class Documents:
+    """Makes documents for events of one case. ``observed_only``: nothing inferred stands at its ECS place."""
+
+    def __init__(self, case: Case, events: Events, *, observed_only: bool) -> None:
+        self._case = case
+        self._events = events
+        self._observed_only = observed_only
+
+    def of(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the documents of these events, in this order."""
+        return [told.document() for told in self.told(rows)]
+
+    def told(self, rows: Sequence[int]) -> list[Told]:
+        """Return events with everything that is said of each of them, in this order."""
+        lineage = self._lineage(rows)
+        related = {
+            row for entry in lineage.values() for row in (*entry.witnesses, entry.parent_event) if row is not None
+        }
+        places = self._events.places([*rows, *sorted(related - set(rows))])
+        return [self._tell(event, places, lineage.get(event.row)) for event in self._events.read(rows)]
+
+    def event_id(self, row: int) -> str:
+        """Return the id of an event."""
+        return self._events.places([row])[row][0].event_id
+
+    def _lineage(self, rows: Sequence[int]) -> dict[int, _Lineage]:
+        found: dict[int, _Lineage] = {}
+        with explained(self._case.path):
+            sql = _LINEAGE_SQL.format(marks=",".join("?" * len(rows)))
+            for row, parent, method, executable, line, sysmon, security in self._case.db.execute(sql, list(rows)):
+                texts = {"process.parent.executable": executable, "process.parent.command_line": line}
+                witnesses = tuple(other for other in (sysmon, security) if other is not None and other != row)
+                found[row] = _Lineage(parent, method, texts, witnesses)
+        return found
+
+    def _tell(self, event: Event, places: dict[int, tuple[Place, ...]], lineage: _Lineage | None) -> Told:
+        flat = event.document()
+        ours: dict[str, Any] = {
+            "event": {"id": places[event.row][0].event_id},
+            "provenance": [place.document() for place in places[event.row]],
+        }
+        if lineage is not None:
+            origin = None if lineage.parent_event is None else places[lineage.parent_event][0].event_id
+            inferred = [
+                {"field": field, "value": value, "method": lineage.method, "from": origin}
+                for field, value in _inferred_values(flat, lineage)
+            ]
+            if inferred:
+                ours["inferred"] = inferred
+                if not self._observed_only:
+                    flat = dict(sorted({**flat, **{entry["field"]: entry["value"] for entry in inferred}}.items()))
+            if lineage.witnesses:
+                ours["witnesses"] = sorted(places[row][0].event_id for row in lineage.witnesses)
+        return Told(event, flat, ours)
+
+
+def _inferred_values(flat: dict[str, Any], lineage: _Lineage) -> list[tuple[str, Any]]:
+    """Return field and value of what lineage adds to a document: the fields themselves, and what follows from them."""
+    values: list[tuple[str, Any]] = []
+    for field, (source, function) in sorted(INFERRED.items()):
+        text = lineage.texts[source]
+        if text is None or field in flat:
+            continue
+        found = list(function(text))
+        if found:
+            values.append((field, found if field.endswith(".args") else found[0]))
+    return values
