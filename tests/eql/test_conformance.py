@@ -17,9 +17,6 @@ from evtxscan.errors import EqlError
 ROOT = os.environ.get("EVTXSCAN_CONFORMANCE")
 pytestmark = pytest.mark.skipif(not ROOT, reason="EVTXSCAN_CONFORMANCE is not set")
 
-KNOWN_DIFFERENCES: dict[str, str] = {}
-"""Cases that evtxscan answers otherwise on purpose: id and reason."""
-
 ONLY_MAPPED = {"optional_field_mapping_only"}
 """Fields of the extra data set that its mapping has and no document."""
 TYPES = {"version": "version", "date_tags": "date", "source_address": "ip", "destination_address": "ip"}
