@@ -26,8 +26,9 @@ from evtxscan.export.result import Result
 from evtxscan.export.text import segments, visible
 from evtxscan.export.views import FindingView, finding_view
 
-# Longer values are cut in tables; the raw record below them holds the whole text.
-MAX_VALUE = 4_000
+# Characters of a value that are shown; the record's XML below a finding holds the whole text.
+MAX_VALUE = 2_000
+MAX_BRIEF = 160
 _LINK = re.compile(r"https?://[\w.~:/?#@!$&()*+,;=%-]+", re.ASCII)
 
 
@@ -41,7 +42,6 @@ def write_result(result: Result, stream: BinaryIO) -> None:
         result=result,
         overview=overview(result),
         findings=lambda: _finding_views(result),
-        verdicts={code: wording.explain_verdict(code) for code in {verdict.verdict for verdict in result.verdicts}},
         glossary=wording.glossary(),
     )
     for piece in pieces:
@@ -55,9 +55,13 @@ def marked(value: object) -> Markup:
     text = plain(value)
     shown = _mark(text[:MAX_VALUE])
     if len(text) > MAX_VALUE:
-        left_out = f" … {len(text) - MAX_VALUE:,} more characters: the raw record holds the whole text"
-        shown += Markup("<em>{}</em>").format(left_out)
+        shown += Markup(" <em>… {:,} more characters</em>").format(len(text) - MAX_VALUE)
     return shown
+
+
+def brief(text: str) -> Markup:
+    """Return text for a heading or an overview, as ``marked``, cut at MAX_BRIEF characters."""
+    return _mark(text[:MAX_BRIEF]) + ("…" if len(text) > MAX_BRIEF else "")
 
 
 def lines(text: str) -> Markup:
@@ -98,9 +102,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        anchor=anchor, lines=lines, paragraphs=paragraphs, link=link, readable_time=readable_time
+        anchor=anchor, brief=brief, lines=lines, link=link, paragraphs=paragraphs, readable_time=readable_time
     )
-    environment.globals.update(count=wording.count, verdict_title=wording.verdict_title)
+    environment.globals.update(count=wording.count, max_value=MAX_VALUE)
     return environment
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from evtxscan.detect.verdict import Verdict, VerdictName
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
-from evtxscan.export.wording import Explained, explain_reason, field_meaning, verdict_title
+from evtxscan.export.wording import Explained, explain_reason, explain_verdict, field_meaning, verdict_title
 
 _VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
+
+_DIFFERS = "The hash noted at acquisition differs:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,12 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the opening pages say. ``reasons`` are those that occur, each once."""
+    """What the opening pages say. ``meanings`` (of verdicts) and ``reasons`` are those that occur, each once."""
 
     hosts: list[str]
     verdicts: list[VerdictRow]
     tally: list[tuple[str, int]]
+    meanings: list[Explained]
     reasons: list[Explained]
     sources: list[SourceRow]
     found: int
@@ -81,6 +84,7 @@ def overview(result: Result) -> Overview:
         hosts=sorted({verdict.host for verdict in result.verdicts}),
         verdicts=[_verdict_row(verdict, names) for verdict in result.verdicts],
         tally=[(verdict_title(code), tally[code]) for code in _VERDICT_ORDER if tally[code]],
+        meanings=[explain_verdict(code) for code in _VERDICT_ORDER if tally[code]],
         reasons=[explain_reason(code) for code in codes],
         sources=sources,
         found=sum(source.found for source in sources),
@@ -108,14 +112,12 @@ def _verdict_row(verdict: Verdict, names: dict[str, str]) -> VerdictRow:
 
 
 def _source_row(source: Document) -> SourceRow:
-    expected = source.get("expected_sha256")
-    agrees = expected is not None and expected.lower() == source["sha256"]
     return SourceRow(
         path=source["path"],
         exhibit=plain(source.get("exhibit")),
         sha256=source["sha256"],
         size=f"{source['size']:,}",
-        hash_check="" if expected is None else "agrees with" if agrees else f"differs from {expected}, the one of",
+        hash_check=_hash_check(source["sha256"], source.get("expected_sha256")),
         found=source["found"],
         stored=source["stored"],
         known=source["known"],
@@ -126,18 +128,26 @@ def _source_row(source: Document) -> SourceRow:
     )
 
 
+def _hash_check(actual: str, expected: str | None) -> str:
+    if expected is None:
+        return ""
+    if actual == expected.lower():
+        return "The hash noted at acquisition is the same."
+    return f"{_DIFFERS} {expected}"
+
+
 def _warnings(result: Result, sources: list[SourceRow]) -> list[str]:
     warnings = []
     if lost := sum(source.lost for source in sources):
-        warnings.append(f"{lost:,} of the records found could not be read; Sources lists them.")
+        warnings.append(f"{lost:,} of the records found could not be read; section 4 lists them.")
     warnings += [f"{source.path} could not be read completely: {source.error}" for source in sources if source.error]
     warnings += [
         f"{source.path}: the SHA-256 differs from the one noted at acquisition."
         for source in sources
-        if source.hash_check.startswith("differs")
+        if source.hash_check.startswith(_DIFFERS)
     ]
     if result.refused:
-        warnings.append(f"{len(result.refused):,} of the rules could not be run; Rules names them.")
+        warnings.append(f"{len(result.refused):,} of the rules could not be run; section 5 names them.")
     if filtered := sum(source.filtered for source in sources):
         warnings.append(f"{filtered:,} records were counted but not examined, as the examiner chose at ingest.")
     return warnings

@@ -12,7 +12,7 @@ from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.export.fields import Document, flatten, get, plain, readable_time, texts
 from evtxscan.export.result import events_of, first_event
 from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
-from evtxscan.export.wording import account, explain_reason, field_meaning
+from evtxscan.export.wording import account, explain_origin, explain_reason, field_meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class FieldRow:
     name: str
     meaning: str
     values: list[str]
+    inferred: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A value as the report's sentences quote it, and how it was inferred ("" if recorded)."""
+
+    value: str
     inferred: str
 
 
@@ -67,17 +75,16 @@ class EventView:
     host: str
     what: str
     is_start: bool
-    program: str
-    command_line: str
+    program: Told
+    command_line: Told
     pid: str
-    parent: str
+    parent: Told
     parent_pid: str
-    parent_command_line: str
+    parent_command_line: Told
     account: str
     fields: list[FieldRow]
     places: list[PlaceRow]
     raw_xml: str
-    has_inferred: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +132,23 @@ def finding_view(number: int, finding: Document) -> FindingView:
 
 def _event_view(event: Document) -> EventView:
     inferred = _inferred(event)
+
+    def told(*names: str) -> Told:
+        name = next((name for name in names if _text(event, name)), "")
+        return Told(_text(event, name), inferred.get(name, ""))
+
     return EventView(
         event_id=_text(event, "evtxscan.event.id"),
         time=readable_time(event.get("@timestamp")),
         host=_text(event, "host.name"),
         what=_what(event),
         is_start="process" in texts(get(event, "event.category")) and "start" in texts(get(event, "event.type")),
-        program=_text(event, "process.executable") or _text(event, "process.name"),
-        command_line=_text(event, "process.command_line"),
+        program=told("process.executable", "process.name"),
+        command_line=told("process.command_line"),
         pid=_text(event, "process.pid"),
-        parent=_text(event, "process.parent.executable") or _text(event, "process.parent.name"),
+        parent=told("process.parent.executable", "process.parent.name"),
         parent_pid=_text(event, "process.parent.pid"),
-        parent_command_line=_text(event, "process.parent.command_line"),
+        parent_command_line=told("process.parent.command_line"),
         account=account(get(event, "user")),
         fields=[
             FieldRow(name, field_meaning(name), texts(value), inferred.get(name, ""))
@@ -144,7 +156,6 @@ def _event_view(event: Document) -> EventView:
         ],
         places=[_place_row(place) for place in get(event, "evtxscan.provenance") or []],
         raw_xml=_text(event, "evtxscan.raw_xml"),
-        has_inferred=bool(inferred),
     )
 
 
@@ -179,7 +190,7 @@ def _place_row(place: Document) -> PlaceRow:
         offset=plain(offset),
         position=_position(chunk, offset),
         record_id=plain(place.get("record_id")),
-        origin=place["origin"] + (", mended to be read" if place.get("mended") else ""),
+        origin=explain_origin(place["origin"]) + ("; mended to be read" if place.get("mended") else ""),
     )
 
 

@@ -37,6 +37,12 @@ def explain_reason(code: str | None) -> Explained:
     return Explained(code.replace("_", " ") if code and _CODE.fullmatch(code) else code or "no reason given")
 
 
+def explain_origin(code: str) -> str:
+    """Return in words from what part of a file a record was read."""
+    origin: str = _texts()["origins"][code]
+    return origin
+
+
 def verdict_title(code: str) -> str:
     """Return a verdict in one or two words."""
     return explain_verdict(code).title

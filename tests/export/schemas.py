@@ -1,0 +1,30 @@
+"""Validators for the JSON Schemas of the exports, for every test that holds a document against them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from evtxscan import schema
+
+NAMES = ("event", "finding", "detect", "ingest")
+
+
+def load(name: str) -> dict[str, Any]:
+    """Return one of the schemas."""
+    return cast("dict[str, Any]", schema.read_json(f"export/{name}.schema.json"))
+
+
+def validator(name: str) -> Draft202012Validator:
+    """Return a validator for one of the schemas; they refer to each other by file name."""
+    resources = [(f"{other}.schema.json", Resource(contents=load(other), specification=DRAFT202012)) for other in NAMES]
+    return Draft202012Validator({"$ref": f"{name}.schema.json"}, registry=Registry().with_resources(resources))
+
+
+def faults(name: str, document: object) -> list[str]:
+    """Return what is wrong with a document, in the order of its places."""
+    found = validator(name).iter_errors(document)
+    return sorted(f"{error.json_path}: {error.message}" for error in found)
