@@ -13,13 +13,19 @@ from typing import Any
 from evtxscan.context.build import ensure, rebuild
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import Refused, RuleResult, run_rules
+from evtxscan.detect.finding import rule_document
+from evtxscan.detect.keep import KeptFindings, keep
+from evtxscan.ecs.mapping import mappings
 from evtxscan.eql.sql.run import CaseQueries, Scope, read_query
-from evtxscan.errors import RuleError, UsageError
+from evtxscan.errors import EvtxscanError, UsageError
 from evtxscan.evtx.filetime import from_iso
+from evtxscan.export.result import CaseLabel, RefusedRule, Result
+from evtxscan.export.result import Scope as ResultScope
 from evtxscan.ingest.run import Options, find_evidence, ingest
 from evtxscan.ingest.summary import Progress, Summary
 from evtxscan.rules.load import load_rules
-from evtxscan.store.case import Case, create_or_open, open_case
+from evtxscan.store.case import Case, create_or_open, open_case, versions
+from evtxscan.store.describe import describe, source_documents
 from evtxscan.store.events import Events
 from evtxscan.store.finish import finish
 
@@ -106,6 +112,13 @@ def ingest_evidence(
     return summary
 
 
+def categories() -> frozenset[str]:
+    """Return the ECS categories that mapped events have."""
+    return frozenset(
+        category for mapping in mappings().values() for category in mapping.table.constants.get("event.category", ())
+    )
+
+
 @contextmanager
 def settled(case_path: Path) -> Iterator[Case]:
     """Open a case whose derived tables are up to date: an ingest that was killed may have left them behind."""
@@ -115,18 +128,14 @@ def settled(case_path: Path) -> Iterator[Case]:
         yield case
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """What rules gave: finished rules with their findings, and rules and rule files that could not run."""
-
-    results: tuple[RuleResult, ...]
-    refused: tuple[Refused, ...]
-
-
 def detect(
-    case: Case, rule_paths: tuple[str, ...], filters: Filters, progress: Callable[[int, int], None] | None = None
-) -> Detection:
-    """Run rules over a case and keep what they find in it.
+    case: Case,
+    run: int,
+    rule_paths: tuple[str, ...],
+    filters: Filters,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Run rules over a case, keep what they find in it, and return it.
 
     ``progress`` is told how many of the rules are done. Raises RuleError when a named path does not exist or no rule
     could be read, UsageError, CaseError.
@@ -134,17 +143,39 @@ def detect(
     scope = filters.scope()
     rules = load_rules(rule_paths)
     if not rules.rules:
-        raise RuleError("\n".join(str(error) for error in rules.errors) or "no rules")
+        raise EvtxscanError("\n".join(str(error) for error in rules.errors))
+    events = Events(case)
+    documents = Documents(case, events, observed_only=scope.observed_only)
     results: list[RuleResult] = []
-    refused = [Refused("", "", str(error)) for error in rules.errors]
-    for number, result in enumerate(run_rules(case, Events(case), rules.rules, scope), 1):
+    refused = [RefusedRule(error.path, error.message) for error in rules.errors]
+    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), events, documents), 1):
         if isinstance(result, Refused):
-            refused.append(result)
+            refused.append(RefusedRule(result.path, result.message, result.line, result.column))
         else:
             results.append(result)
         if progress:
             progress(number, len(rules.rules))
-    return Detection(tuple(results), tuple(refused))
+    return Result(
+        findings=KeptFindings(case, [result.rule.id for result in results]),
+        verdicts=tuple(verdict for result in results for verdict in result.verdicts),
+        sources=tuple(source_documents(case)),
+        versions=versions(),
+        rules=tuple(rule_document(result.rule) for result in results),
+        refused=tuple(refused),
+        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only),
+        label=_case_label(case),
+    )
+
+
+def _case_label(case: Case) -> CaseLabel:
+    info = case.info()
+    exhibits = case.db.execute("SELECT DISTINCT exhibit FROM source WHERE exhibit IS NOT NULL ORDER BY exhibit")
+    return CaseLabel(
+        number=info.get("case_number"),
+        examiner=info.get("examiner"),
+        exhibits=tuple(exhibit for (exhibit,) in exhibits),
+        notes=info.get("notes"),
+    )
 
 
 def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
@@ -160,3 +191,8 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
     rows = queries.matches(queries.compile(bound))
     while group := list(islice(rows, _DOCUMENTS_AT_ONCE)):
         yield from documents.of(group)
+
+
+def info(case: Case) -> dict[str, Any]:
+    """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
+    return describe(case)

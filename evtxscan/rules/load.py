@@ -34,7 +34,7 @@ def load_rules(paths: tuple[str, ...]) -> RuleSet:
             if first is rule:
                 result.rules.append(rule)
             elif first.path != rule.path:
-                result.errors.append(RuleError(f"{rule.path}: rule id {rule.id} is already that of {first.path}"))
+                result.errors.append(RuleError(rule.path, f"rule id {rule.id} is already that of {first.path}"))
     result.rules.sort(key=lambda rule: (rule.id, rule.path))
     return result
 
@@ -45,10 +45,10 @@ def _read(path: str, errors: list[RuleError]) -> list[Rule]:
         return [parse_rule(schema.path(name).read_bytes(), f"{BUILTIN}:{Path(name).name}") for name in names]
     place = Path(path)
     if not place.exists():
-        raise RuleError(f"{path}: no such rule file or folder")
+        raise RuleError(path, "no such rule file or folder")
     files = sorted(file for file in place.rglob("*.toml") if file.is_file()) if place.is_dir() else [place]
     if not files:
-        raise RuleError(f"{path}: no rule files (*.toml) below this folder")
+        raise RuleError(path, "no rule files (*.toml) below this folder")
     rules: list[Rule] = []
     for file in files:
         try:

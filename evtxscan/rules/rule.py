@@ -47,7 +47,7 @@ def read_rule(path: Path) -> Rule:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise RuleError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise RuleError(str(path), f"cannot be read: {error.strerror or error}") from error
     return parse_rule(raw, str(path))
 
 
@@ -57,12 +57,12 @@ def parse_rule(raw: bytes, path: str) -> Rule:
         text = raw.decode("utf-8")
         content = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(f"{path}: no valid TOML: {error}") from error
+        raise RuleError(path, f"no valid TOML: {error}") from error
     except RecursionError as error:
-        raise RuleError(f"{path}: no valid TOML: nested too deep") from error
+        raise RuleError(path, "no valid TOML: nested too deep") from error
     table = content.get("rule")
     if not isinstance(table, dict):
-        raise RuleError(f"{path}: no [rule] table; a rule file has the layout of Elastic's detection rules")
+        raise RuleError(path, "no [rule] table; a rule file has the layout of Elastic's detection rules")
     get = _Getter(table, path)
     rule_type = get.text("type")
     query = get.text("query", required=rule_type != "machine_learning")
@@ -110,26 +110,26 @@ class _Getter:
         value = self.table.get(key, None if required else "")
         if isinstance(value, str) and (value or not required):
             return value
-        raise RuleError(f"{self.path}: [rule] {key} has to be a text, it is {_name(value)}")
+        raise RuleError(self.path, f"[rule] {key} has to be a text, it is {_name(value)}")
 
     def one_of(self, key: str, allowed: tuple[str, ...]) -> str:
         value = self.text(key)
         if value not in allowed:
-            raise RuleError(f"{self.path}: [rule] {key} is {value!r}, it has to be one of {', '.join(allowed)}")
+            raise RuleError(self.path, f"[rule] {key} is {value!r}, it has to be one of {', '.join(allowed)}")
         return value
 
     def number(self, key: str) -> int:
         value = self.table.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        raise RuleError(f"{self.path}: [rule] {key} has to be a whole number, it is {_name(value)}")
+        raise RuleError(self.path, f"[rule] {key} has to be a whole number, it is {_name(value)}")
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.table.get(key, [])
         value = [value] if isinstance(value, str) else value
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             return tuple(value)
-        raise RuleError(f"{self.path}: [rule] {key} has to be a list of texts, it is {_name(value)}")
+        raise RuleError(self.path, f"[rule] {key} has to be a list of texts, it is {_name(value)}")
 
 
 def _name(value: object) -> str:

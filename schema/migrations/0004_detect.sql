@@ -5,8 +5,7 @@ CREATE TABLE rule (
     severity TEXT NOT NULL,
     risk_score INTEGER NOT NULL,
     sha256 TEXT NOT NULL,       -- of the rule file
-    run INTEGER NOT NULL REFERENCES run(id),
-    refused TEXT                -- why the rule could not run; NULL: it ran
+    run INTEGER NOT NULL REFERENCES run(id)
 ) WITHOUT ROWID;
 
 CREATE TABLE finding (

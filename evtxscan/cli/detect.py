@@ -1,0 +1,60 @@
+"""``evtxscan detect``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from evtxscan.casework import Filters, detect, logged, settled
+from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
+from evtxscan.cli.output import open_output
+from evtxscan.export.render import RESULT_FORMATS, render
+
+
+@click.command("detect")
+@case_option
+@click.option(
+    "--rules",
+    "rule_paths",
+    multiple=True,
+    metavar="PATH",
+    help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
+    " 'builtin' names those).",
+)
+@filter_options
+@observed_option
+@click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if a rule matches.")
+@output_options(*RESULT_FORMATS)
+@talk_options
+def command(
+    *,
+    case_path: Path,
+    rule_paths: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    hosts: tuple[str, ...],
+    observed_only: bool,
+    fail_on_match: bool,
+    form: str,
+    output: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Run detection rules over a case.
+
+    Findings are what Elasticsearch would return; the verdict for each rule and host says what the evidence could not
+    decide. Findings are kept in the case, too.
+
+    \b
+    Example:
+      evtxscan detect --case ws-fin-07.db --format html --output report.html
+    """
+    with settled(case_path) as case, logged(case, "detect", sys.argv[1:]) as run:
+        result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only))
+        with open_output(output) as stream:
+            render(result, form, stream)
+        if fail_on_match and len(result.findings):
+            run.exit_code = 1
+    return run.exit_code
