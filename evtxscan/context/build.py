@@ -9,8 +9,10 @@ from typing import Any
 
 from evtxscan.context.boots import Boots
 from evtxscan.context.lineage import LateParent, Lineage, LineageRow, ProcessRow
+from evtxscan.context.lookups import Hosts, Kinds, LogonIds, Programs
 from evtxscan.context.pairing import pair, without_copies
 from evtxscan.context.sessions import Logons
+from evtxscan.context.signs import Signs
 from evtxscan.context.streams import Streams
 from evtxscan.store.case import Case, explained
 
@@ -54,16 +56,17 @@ def rebuild(case: Case) -> None:
         db = case.db
         for table in _TABLES:
             db.execute(f"DELETE FROM {table}")
-        streams = Streams(db)
-        changes = streams.clock_changes()
-        _insert(db, "INSERT INTO clock_change(event, host, old, new, method) VALUES (?, ?, ?, ?, ?)", changes)
-        boots = Boots(streams.boot_signs())
-        logons = Logons(boots, streams.hosts, streams.logon_ids)
+        kinds, hosts, programs = Kinds(db), Hosts(db), Programs(db)
+        signs = Signs(db, kinds, hosts, programs)
+        _insert(db, "INSERT OR IGNORE INTO clock_change VALUES (?, ?, ?, ?, ?)", signs.clock_rows)
+        boots = Boots(signs.boot_signs())
+        streams = Streams(db, kinds, signs)
+        logons = Logons(boots, hosts, LogonIds(db))
         _insert(db, "INSERT OR IGNORE INTO explicit_credential VALUES (?, ?)", logons.read(streams.logon_rows()))
         copies: list[tuple[int, int]] = []
-        streams.keep_pairs(list(pair(without_copies(streams.starts(), copies), streams.hosts, streams.programs)))
+        streams.keep_pairs(list(pair(without_copies(streams.starts(), copies), hosts, programs)))
         streams.keep_copies(copies)
-        lineage = Lineage(boots, streams.hosts, streams.programs, streams.blank, logons.link)
+        lineage = Lineage(boots, hosts, programs, _blank(db), logons.link)
         _insert_lineage(db, lineage.link(streams.rows()))
         db.execute(_COPIES)
         _insert(db, f"INSERT INTO logon_session VALUES ({_marks(13)})", logons.rows())
@@ -73,6 +76,11 @@ def rebuild(case: Case) -> None:
 
 def _last_event(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0])
+
+
+def _blank(db: sqlite3.Connection) -> set[int]:
+    """Return the ids of the texts that Sysmon writes for what it could not find out."""
+    return {value for (value,) in db.execute("SELECT id FROM value WHERE text IN ('?', '-')")}
 
 
 def _marks(count: int) -> str:

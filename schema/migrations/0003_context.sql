@@ -27,13 +27,14 @@ CREATE TABLE boot_event (
     PRIMARY KEY (boot, event)
 ) WITHOUT ROWID;
 
--- Each time that the clock was set, as recorded (Security 4616, Kernel-General 1).
+-- Each time that the clock was set, as recorded (Security 4616, Kernel-General 1), or was behind when the host started.
 CREATE TABLE clock_change (
     event INTEGER PRIMARY KEY REFERENCES event(id),
     host TEXT NOT NULL,
     old INTEGER,                    -- the clock before; NULL: cannot be told from the evidence
     new INTEGER,                    -- the clock after
-    method TEXT NOT NULL            -- recorded, previous_record (old is the time of the record before)
+    method TEXT NOT NULL            -- recorded, previous_record (old is the time of the record before), at_boot (the
+                                    -- first record of a boot is older than the one before it)
 );
 
 -- One row per process, however many records witness its start; ids are in order of start.

@@ -1,0 +1,99 @@
+"""What the numbers in table event stand for: kinds of events, and the texts of table value in the form compared."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+
+from evtxscan.context.pairing import fold
+from evtxscan.ecs.convert import hexadecimal
+
+_KERNEL_CLOCK = ("Microsoft-Windows-Kernel-General", "System", "1")
+_SECURITY_CLOCK = "security/4616"
+
+
+class Kinds:
+    """The kinds of a case by mapping, and the log (channel) of each."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.log: dict[int, str] = {}
+        self.clock: list[int] = []  # the kinds that record a change of the clock
+        self._by_mapping: dict[str, list[int]] = defaultdict(list)
+        rows = db.execute("SELECT id, mapping, provider, channel, code FROM kind ORDER BY id")
+        for kind, mapping, provider, channel, code in rows:
+            self.log[kind] = channel or ""
+            self._by_mapping[mapping].append(kind)
+            if mapping == _SECURITY_CLOCK or (provider, channel, code) == _KERNEL_CLOCK:
+                self.clock.append(kind)
+
+    def of(self, *mappings: str) -> list[int]:
+        """Return the kinds with these mappings."""
+        return [kind for mapping in mappings for kind in self._by_mapping.get(mapping, ())]
+
+    def of_log(self, log: str) -> list[int]:
+        """Return the kinds of a log."""
+        return [kind for kind, name in self.log.items() if name == log]
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Return numbers as SQL writes them between the parentheses of IN."""
+    return ", ".join(map(str, numbers)) or "NULL"
+
+
+class Texts(dict[int | None, str]):
+    """Texts of table value by id, read when first asked for; NULL is the empty text."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__({None: ""})
+        self._db = db
+
+    def __missing__(self, value: int | None) -> str:
+        found = self._db.execute("SELECT text FROM value WHERE id = ?", (value,)).fetchone()
+        text = self[value] = self.form(found[0] if found else "")
+        return text
+
+    @staticmethod
+    def form(text: str) -> str:
+        """Return the form of a text that is compared."""
+        return text
+
+
+class Hosts(Texts):
+    """Names of hosts: computer names in lower case."""
+
+    @staticmethod
+    def form(text: str) -> str:
+        """Return the name in lower case."""
+        return text.lower()
+
+    def spellings(self, host: str) -> list[int]:
+        """Return the ids of the texts seen so far that name ``host``."""
+        return [value for value, text in self.items() if text == host and value is not None]
+
+
+class Programs(Texts):
+    """Paths of executables, folded."""
+
+    @staticmethod
+    def form(text: str) -> str:
+        """Return the folded path."""
+        return fold(text)
+
+
+class LogonIds(dict[int | None, int | None]):
+    """Logon ids as numbers by the id of their text; None for 0, which says that there is none."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__({None: None})
+        self._db = db
+        rows = db.execute(
+            "SELECT id, text FROM column_value JOIN value ON id = value WHERE column IN"
+            " ('winlog.event_data.TargetLogonId', 'winlog.logon.id', 'winlog.event_data.LogonId')"
+        )
+        self.update((value, hexadecimal(text) or None) for value, text in rows)
+
+    def __missing__(self, value: int | None) -> int | None:
+        found = self._db.execute("SELECT text FROM value WHERE id = ?", (value,)).fetchone()
+        number = self[value] = (hexadecimal(found[0]) if found else None) or None
+        return number
