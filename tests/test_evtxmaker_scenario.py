@@ -21,8 +21,9 @@ import pytest
 
 from testdata.scenario.build import build
 
-SCENARIO = Path(__file__).parent.parent / "testdata" / "scenario"
-EXPECTED: dict[str, Any] = json.loads((SCENARIO / "expected.json").read_text(encoding="utf-8"))
+TESTDATA = Path(__file__).parent.parent / "testdata"
+EVIDENCE = TESTDATA / "evidence"
+EXPECTED: dict[str, Any] = json.loads((TESTDATA / "expected.json").read_text(encoding="utf-8"))
 SECURITY, SYSMON = "Security.evtx", "Microsoft-Windows-Sysmon%4Operational.evtx"
 HOSTS = ("SRV-OLD-02", "WS-FIN-07")
 
@@ -55,11 +56,11 @@ Judged: TypeAlias = tuple[Start, str, Start | None]
 
 
 def log_files() -> list[Path]:
-    return sorted(SCENARIO.rglob("*.evtx"))
+    return sorted(EVIDENCE.rglob("*.evtx"))
 
 
 def host_of(path: Path) -> str:
-    return path.relative_to(SCENARIO).parts[0]
+    return path.relative_to(EVIDENCE).parts[0]
 
 
 def exact_times(path: Path) -> dict[int, str]:
@@ -93,7 +94,7 @@ def seconds_of(time: str) -> float:
 
 def starts_of(host: str) -> list[Start]:
     """All process starts of a host; a 4688 and a Sysmon 1 of one pid within a second are one."""
-    logs = SCENARIO / host / "Windows/System32/winevt/Logs"
+    logs = EVIDENCE / host / "Windows/System32/winevt/Logs"
     found: list[Start] = []
     if (logs / SYSMON).exists():
         for record_id, event_id, data in records(logs / SYSMON):
@@ -120,13 +121,13 @@ def starts_of(host: str) -> list[Start]:
 
 
 def boots_of(host: str) -> list[float]:
-    path = SCENARIO / host / "Windows/System32/winevt/Logs/System.evtx"
+    path = EVIDENCE / host / "Windows/System32/winevt/Logs/System.evtx"
     times = exact_times(path)
     return [seconds_of(times[record_id]) for record_id, event_id, _ in records(path) if event_id == 12]
 
 
 def ends_of(host: str) -> dict[int, list[float]]:
-    path = SCENARIO / host / "Windows/System32/winevt/Logs" / SECURITY
+    path = EVIDENCE / host / "Windows/System32/winevt/Logs" / SECURITY
     times, found = exact_times(path), defaultdict(list)
     for record_id, event_id, data in records(path):
         if event_id == 4689:
@@ -182,7 +183,7 @@ def judged() -> list[Judged]:
 def test_the_shipped_logs_are_what_the_generator_makes(tmp_path: Path) -> None:
     build(tmp_path)
     made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.evtx")}
-    shipped = {path.relative_to(SCENARIO): path.read_bytes() for path in log_files()}
+    shipped = {path.relative_to(EVIDENCE): path.read_bytes() for path in log_files()}
     assert made.keys() == shipped.keys()
     assert [str(path) for path in made if made[path] != shipped[path]] == []
     assert sum(map(len, shipped.values())) < 2_000_000
@@ -255,7 +256,7 @@ def test_every_start_has_a_twin_where_both_logs_watched(judged: list[Judged]) ->
 
 
 def test_the_page_names_every_planted_record() -> None:
-    page = (SCENARIO / "EXPECTED.md").read_text(encoding="utf-8")
+    page = (TESTDATA / "EXPECTED.md").read_text(encoding="utf-8")
     for planted in (*EXPECTED["matches"], *EXPECTED["near_misses"]):
         for _, record_id in planted["witnesses"]:
             assert str(record_id) in page

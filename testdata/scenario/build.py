@@ -1,6 +1,6 @@
-"""Builds the evidence in this folder: `python -m testdata.scenario.build [FOLDER]`, from the top of the source tree.
+"""Builds the evidence in testdata/evidence: `python -m testdata.scenario.build [FOLDER]`, from the top of the source tree.
 
-Every build gives the same bytes. What is in the logs, and what evtxscan must make of it, is in EXPECTED.md.
+Every build gives the same bytes. What is in the logs, and what evtxscan must make of it, is in testdata/EXPECTED.md.
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ def build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "evidence")
