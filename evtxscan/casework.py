@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def detect(
     documents = Documents(case, events, observed_only=scope.observed_only)
     results: list[RuleResult] = []
     refused = [RefusedRule(error.path, error.message) for error in rules.errors]
-    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), events, documents), 1):
+    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents), 1):
         if isinstance(result, Refused):
             refused.append(RefusedRule(result.path, result.message, result.line, result.column))
         else:
@@ -196,3 +196,16 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
 def info(case: Case) -> dict[str, Any]:
     """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
     return describe(case)
+
+
+def show(case: Case, event_id: str) -> dict[str, Any]:
+    """Return one event with everything around it: parents, children, session, raw XML.
+
+    Raises UsageError for an id that the case does not have, CaseError.
+    """
+    events = Events(case)
+    documents = Documents(case, events, observed_only=False)
+    told = documents.told([events.find(event_id)])[0]
+    ours = {**told.ours, **documents.context_of(told.event), **documents.children_of(told.event)}
+    ours["raw_xml"] = documents.xml(told.event)
+    return replace(told, ours=ours).document()

@@ -8,6 +8,7 @@ from typing import Any
 
 from evtxscan.ecs.document import nest
 from evtxscan.eql.sql.fields import INFERRED
+from evtxscan.errors import EvidenceError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Event, Events, Place
 
@@ -67,6 +68,17 @@ class Documents:
     def context_of(self, event: Event) -> dict[str, Any]:
         """Return parents, session and logons around an event."""
         return {}
+
+    def children_of(self, event: Event) -> dict[str, Any]:
+        """Return what the process of a process-start event started."""
+        return {}
+
+    def xml(self, event: Event) -> str:
+        """Return the record as XML, or a comment that says why no parser renders it as that."""
+        try:
+            return self._events.xml(event.row)
+        except EvidenceError as error:
+            return f"<!-- {str(error).replace('--', '- -')} -->"
 
     def _lineage(self, rows: Sequence[int]) -> dict[int, _Lineage]:
         found: dict[int, _Lineage] = {}

@@ -11,9 +11,7 @@ from evtxscan.detect.engine import RuleResult
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of
 from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
-from evtxscan.errors import EvidenceError
 from evtxscan.rules.rule import Rule
-from evtxscan.store.events import Events
 
 _ID_DIGITS = 16
 
@@ -46,7 +44,7 @@ def finding_id(rule: Rule, event_id: str) -> str:
     return hashlib.sha256(f"{rule.id}\0{rule.sha256}\0{event_id}".encode()).hexdigest()[:_ID_DIGITS]
 
 
-def finding(result: RuleResult, told: Told, documents: Documents, events: Events) -> dict[str, Any]:
+def finding(result: RuleResult, told: Told, documents: Documents) -> dict[str, Any]:
     """Return the document of one finding, nested, with everything of ours under ``evtxscan``."""
     flat = flatten(told.flat)
 
@@ -62,16 +60,9 @@ def finding(result: RuleResult, told: Told, documents: Documents, events: Events
         "rule": rule_document(result.rule),
         "matched": list(_held(tree, lookup, expected=True)),
         "relies_on_missing": list(relies_on_missing(tree, truth, evidence, lambda field: not lookup(field))),
-        "raw_xml": _xml(events, told.event.row),
+        "raw_xml": documents.xml(told.event),
     }
     return Told(told.event, told.flat, ours).document()
-
-
-def _xml(events: Events, row: int) -> str:
-    try:
-        return events.xml(row)
-    except EvidenceError as error:
-        return f"<!-- {error} -->"
 
 
 def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,124 @@
+"""Prints one event with everything the case knows around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from evtxscan.export import json
+from evtxscan.export.fields import Document, flatten, get, plain, readable_time
+from evtxscan.export.sessions import session_view
+from evtxscan.export.table import console
+from evtxscan.export.text import visible
+
+_SESSION_ROWS = (
+    ("logon id", "logon_id"),
+    ("logon type", "logon_type"),
+    ("account", "account"),
+    ("SID", "sid"),
+    ("source address", "address"),
+    ("workstation", "workstation"),
+    ("authentication", "package"),
+    ("logon process", "process"),
+    ("elevated", "elevated"),
+    ("started", "start"),
+    ("ended", "end"),
+    ("how it ended", "end_reason"),
+    ("logon record", "event_id"),
+    ("not recorded", "absent"),
+)
+
+
+def render_event(document: Document, form: str, stream: BinaryIO) -> None:
+    """Write an event as ``table`` or ``json``."""
+    if form == "json":
+        stream.write(json.dumps(document) + b"\n")
+        return
+    with console(stream) as out:
+        ours = document["evtxscan"]
+        _print(out, f"Event {ours['event']['id']}", _places(ours))
+        inferred = {entry["field"]: entry for entry in ours.get("inferred", [])}
+        _print(out, "Document", _fields(document, inferred))
+        if ours.get("witnesses"):
+            _print(out, "The same process start in another log", [[event] for event in ours["witnesses"]])
+        if "parents" in ours:
+            out.print(Text("Process", style="bold"))
+            out.print(_tree(document))
+            out.print()
+        if "session" in ours:
+            view = session_view(ours["session"])
+            rows = [[label, visible(getattr(view, name))] for label, name in _SESSION_ROWS if getattr(view, name)]
+            _print(out, "Logon session", rows)
+        out.print(Text("Record as XML", style="bold"))
+        for line in plain(ours.get("raw_xml")).splitlines():
+            out.print(Text(visible(line)), soft_wrap=True)
+
+
+def _print(out: Console, title: str, rows: list[list[str]]) -> None:
+    out.print(Text(title, style="bold"))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    out.print(table)
+    out.print()
+
+
+def _places(ours: Document) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for place in ours["provenance"]:
+        note = ", damage repaired to read it" if place.get("mended") else ""
+        where = (
+            f"chunk {place['chunk']}, offset {place['offset']}, record {place['record_id']}, {place['origin']}{note}"
+        )
+        rows.append(["found in", visible(place["source"]["path"])])
+        rows.append(["", where + note])
+        rows.append(["", f"SHA-256 {place['source']['sha256']}"])
+    return rows
+
+
+def _fields(document: Document, inferred: dict[str, Any]) -> list[list[str]]:
+    flat = flatten({name: value for name, value in document.items() if name != "evtxscan"})
+    return [[name, visible(plain(value)), "inferred, not recorded" if name in inferred else ""] for name, value in flat]
+
+
+def _tree(document: Document) -> Tree:
+    """Draw the chain of parents from the top down, the process itself, and what it started."""
+    ours = document["evtxscan"]
+    chain = list(reversed(ours["parents"]))
+    root = Tree(Text(f"({visible(ours.get('parents_end') or 'nothing more is known')})", style="dim"))
+    branch = root
+    for parent in chain:
+        branch = branch.add(_process(parent, note=f"{parent['how']}, {parent['method']}"))
+    itself = {
+        "pid": get(document, "process.pid"),
+        "executable": get(document, "process.executable"),
+        "command_line": get(document, "process.command_line"),
+        "start": document.get("@timestamp"),
+    }
+    branch = branch.add(_process(itself, style="bold"))
+    for child, target in _children(ours.get("children", []), branch):
+        target.add(_process(child))
+    return root
+
+
+def _children(children: list[Document], branch: Tree) -> Iterator[tuple[Document, Tree]]:
+    for child in children:
+        yield child, branch
+        if child.get("children"):
+            yield from _children(child["children"], branch.children[-1])
+
+
+def _process(process: Document, *, note: str = "", style: str = "") -> Text:
+    words = [
+        readable_time(process.get("start")),
+        f"pid {plain(process.get('pid'))}",
+        plain(process.get("command_line") or process.get("executable")) or "(unknown program)",
+        f"[{note}]" if note else "",
+        plain(process.get("event")),
+    ]
+    return Text(visible("  ".join(word for word in words if word), 400), style=style, overflow="fold")
