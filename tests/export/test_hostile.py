@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import io
 import re
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from evtxscan.export.csv import MAX_CELL, read_cell, write_cell
 from evtxscan.export.render import render, render_events
+from evtxscan.export.result import CaseLabel
 from evtxscan.export.text import visible
 from tests.export import samples
 from tests.export.rendering import Terminal, rendered, rendered_events
@@ -128,6 +130,17 @@ def test_the_page_allows_its_own_style_sheet_and_nothing_else() -> None:
     assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     assert "url(" not in (style.text or "")
     assert "@import" not in (style.text or "")
+
+
+def test_a_case_number_stays_inside_its_quotes_in_the_style_sheet() -> None:
+    # Catches the one value that reaches CSS (the page header) breaking out of it.
+    number = '"; } body { display: none } </style><script>alert(1)</script>\\'
+    result = dataclasses.replace(HOSTILE, findings=(), label=CaseLabel(number=number))
+    tree = lxml.html.document_fromstring(rendered(result, "html").decode("utf-8"))
+    (style,) = tree.iter("style")
+    assert not list(tree.iter("script"))
+    assert "display: none" not in (style.text or "")
+    assert r'content: "Case\20 \22 \3b \20 ' in (style.text or "")
 
 
 def test_hidden_characters_are_marked_in_html() -> None:

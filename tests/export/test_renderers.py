@@ -64,6 +64,15 @@ def test_exports_do_not_depend_on_the_machine() -> None:
     assert len(plain.splitlines()) == len(RESULT_FORMATS)
 
 
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv", "html"])
+def test_the_order_of_keys_does_not_matter(form: str) -> None:
+    # Catches an export that changes with the order in which a document was put together.
+    finding = samples.sysmon_finding()
+    turned = dict(reversed(finding.items())) | {"process": dict(reversed(finding["process"].items()))}
+    results = [dataclasses.replace(EMPTY, findings=(document,)) for document in (finding, turned)]
+    assert rendered(results[0], form) == rendered(results[1], form)
+
+
 @pytest.mark.parametrize("form", RESULT_FORMATS)
 def test_an_empty_result_is_written(form: str) -> None:
     # Catches renderers that need a finding: most cases have none.

@@ -28,6 +28,12 @@ def test_no_character_that_steers_or_hides_is_left() -> None:
     assert not left
 
 
+def test_no_blank_passes_for_a_space() -> None:
+    # Catches "net\u00a0user" reading like "net user". The ideographic space is wide enough to be told from one.
+    blanks = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"]
+    assert [blank for blank in blanks if visible(blank) == blank] == [" ", "\u3000"]
+
+
 def test_ordinary_text_of_any_script_stays() -> None:
     # Catches escaping by "is it ASCII": names in other scripts are ordinary.
     for text in ("C:\\Users\\Łukasz\\Документы\\報告書 1.exe", "עברית العربية हिन्दी", "naïve café — “quoted” €", "😀"):
