@@ -71,7 +71,8 @@ def lines(text: str) -> Markup:
 
 def paragraphs(text: str) -> list[str]:
     """Return prose with hard line ends as its paragraphs."""
-    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip())]
+    # Only ordinary blanks and line ends lay out; others are content, and are marked.
+    return [re.sub("[ \t\r\n]+", " ", part.strip(" \t\r\n")) for part in re.split("\n[ \t\r]*\n", text)]
 
 
 def link(address: str) -> Markup:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evtxscan.export.csv import MAX_CELL, read_cell, write_cell
+from evtxscan.export.html import paragraphs
 from evtxscan.export.render import render, render_events
 from evtxscan.export.result import CaseLabel
 from evtxscan.export.text import visible
@@ -141,6 +142,11 @@ def test_a_case_number_stays_inside_its_quotes_in_the_style_sheet() -> None:
     assert not list(tree.iter("script"))
     assert "display: none" not in (style.text or "")
     assert r'content: "Case\20 \22 \3b \20 ' in (style.text or "")
+
+
+def test_prose_of_a_rule_loses_only_its_line_ends() -> None:
+    # Catches hidden blanks that vanish where prose is set anew.
+    assert paragraphs("one\r\n  two\n \nthree\u00a0\u2028four\n") == ["one two", "three\u00a0\u2028four"]
 
 
 def test_hidden_characters_are_marked_in_html() -> None:
