@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evtxscan.ecs.document import nest
-from evtxscan.eql.sql.fields import INFERRED
+from evtxscan.ecs.inferred import INFERRED
 from evtxscan.errors import EvidenceError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Event, Events, Place

@@ -9,11 +9,12 @@ from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.undecided import undecided
 from evtxscan.detect.verdict import Missing, Verdict
 from evtxscan.eql.binder import BoundEventQuery
-from evtxscan.eql.sql.run import CaseQueries, Scope, read_query
+from evtxscan.eql.sql.run import CaseQueries, read_query
 from evtxscan.errors import EqlError
 from evtxscan.rules.rule import Rule
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
+from evtxscan.store.scope import Scope
 
 _SUPPORTED = ("eql", "eql")
 _ROWS_AT_ONCE = 500

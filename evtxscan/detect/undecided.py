@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping as Dict
 
 from evtxscan.detect.verdict import Missing, Reason
+from evtxscan.ecs.inferred import INFERRED
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.eql.logic import Judgement, unknown_fields
 from evtxscan.eql.predicates import Leaf, Predicate
 from evtxscan.eql.sql.compile import Selection
-from evtxscan.eql.sql.fields import INFERRED
 from evtxscan.eql.sql.run import CaseQueries, as_sql
 
 Kinds = Dict[int, tuple[Kind, Mapping]]

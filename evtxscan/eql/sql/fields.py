@@ -8,6 +8,7 @@ from typing import Any
 
 from evtxscan.ecs import derive
 from evtxscan.ecs.columns import catalogue
+from evtxscan.ecs.inferred import INFERRED, ORIGIN
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping
 from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
@@ -38,19 +39,6 @@ _SQUEEZE: dict[str, Callable[[str], str]] = {
     "registry.key": _as_is,
     "registry.value": _as_is,
 }
-
-_PARENT_PROGRAM = "process.parent.executable"
-_PARENT_LINE = "process.parent.command_line"
-# Lineage takes the parent's own record; its command line is split as Sysmon's is.
-INFERRED: dict[str, tuple[str, Callable[..., tuple[Any, ...]]]] = {
-    _PARENT_PROGRAM: (_PARENT_PROGRAM, derive.one(str)),
-    "process.parent.name": (_PARENT_PROGRAM, derive.one(derive.base_name)),
-    _PARENT_LINE: (_PARENT_LINE, derive.one(str)),
-    "process.parent.args": (_PARENT_LINE, derive.function("sysmon_args")),
-    "process.parent.args_count": (_PARENT_LINE, lambda line: derive.count(derive.function("sysmon_args")(line))),
-}
-# Where an inferred column's values come from.
-_ORIGIN = {_PARENT_PROGRAM: "process.executable", _PARENT_LINE: "process.command_line"}
 
 
 class FieldStore:
@@ -110,7 +98,7 @@ def column(name: str) -> Input:
 
 def _inferred(field: str) -> Computed:
     name, function = INFERRED[field]
-    given = Input(f'ifnull(e."{name}", l."{name}")', "keyword", (name, _ORIGIN[name]))
+    given = Input(f'ifnull(e."{name}", l."{name}")', "keyword", (name, ORIGIN[name]))
     return Computed((given,), function, ("inferred", field), _SQUEEZE.get(field, _as_is))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from evtxscan.ecs.base import base
 from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
@@ -16,19 +15,10 @@ from evtxscan.eql.sql.sets import ValueSets, Weak
 from evtxscan.eql.sql.storage import Fixed
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
+from evtxscan.store.scope import Scope
 
 # Records of process starts, which alone have rows in lineage.
 _STARTS = frozenset({"sysmon/1", "security/4688"})
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which part of a case to look at: FILETIME ticks (both inclusive), host names, and recorded fields only or not."""
-
-    start: int | None = None
-    end: int | None = None
-    hosts: tuple[str, ...] = ()
-    observed_only: bool = False
 
 
 def read_query(text: str) -> BoundEventQuery:

@@ -1,0 +1,50 @@
+"""What can be done with a case: one public function for each command of the command line.
+
+- ``ingest_evidence``: evidence to a case.
+- ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
+- ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+
+Names are loaded when first used: a command pays for its own imports only.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evtxscan.casework.cases import Filters, logged, settled
+    from evtxscan.casework.detecting import detect
+    from evtxscan.casework.ingesting import Label, categories, ingest_evidence
+    from evtxscan.casework.looking import info, query, show
+
+_HOMES = {
+    "Filters": "cases",
+    "Label": "ingesting",
+    "categories": "ingesting",
+    "detect": "detecting",
+    "info": "looking",
+    "ingest_evidence": "ingesting",
+    "logged": "cases",
+    "query": "looking",
+    "settled": "cases",
+    "show": "looking",
+}
+
+__all__ = [
+    "Filters",
+    "Label",
+    "categories",
+    "detect",
+    "info",
+    "ingest_evidence",
+    "logged",
+    "query",
+    "settled",
+    "show",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found

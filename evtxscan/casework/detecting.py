@@ -1,0 +1,68 @@
+"""Rules over a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from evtxscan.casework.cases import Filters
+from evtxscan.detect.documents import Documents
+from evtxscan.detect.engine import Refused, RuleResult, run_rules
+from evtxscan.detect.finding import rule_document
+from evtxscan.detect.keep import KeptFindings, keep
+from evtxscan.errors import EvtxscanError
+from evtxscan.export.result import CaseLabel, RefusedRule, Result
+from evtxscan.export.result import Scope as ResultScope
+from evtxscan.rules.load import load_rules
+from evtxscan.store.case import Case, versions
+from evtxscan.store.describe import source_documents
+from evtxscan.store.events import Events
+
+
+def detect(
+    case: Case,
+    run: int,
+    rule_paths: tuple[str, ...],
+    filters: Filters,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Run rules over a case, keep what they find in it, and return it.
+
+    ``progress`` is told how many of the rules are done. Raises RuleError when a named path does not exist or no rule
+    could be read, UsageError, CaseError.
+    """
+    scope = filters.scope()
+    rules = load_rules(rule_paths)
+    if not rules.rules:
+        raise EvtxscanError("\n".join(str(error) for error in rules.errors))
+    events = Events(case)
+    documents = Documents(case, events, observed_only=scope.observed_only)
+    results: list[RuleResult] = []
+    refused = [RefusedRule(error.path, error.message) for error in rules.errors]
+    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents), 1):
+        if isinstance(result, Refused):
+            refused.append(RefusedRule(result.path, result.message, result.line, result.column))
+        else:
+            results.append(result)
+        if progress:
+            progress(number, len(rules.rules))
+    return Result(
+        findings=KeptFindings(case, [result.rule.id for result in results]),
+        verdicts=tuple(verdict for result in results for verdict in result.verdicts),
+        sources=tuple(source_documents(case)),
+        versions=versions(),
+        rules=tuple(rule_document(result.rule) for result in results),
+        refused=tuple(refused),
+        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only),
+        label=_case_label(case),
+    )
+
+
+def _case_label(case: Case) -> CaseLabel:
+    info = case.info()
+    exhibits = case.db.execute("SELECT DISTINCT exhibit FROM source WHERE exhibit IS NOT NULL ORDER BY exhibit")
+    return CaseLabel(
+        number=info.get("case_number"),
+        examiner=info.get("examiner"),
+        exhibits=tuple(exhibit for (exhibit,) in exhibits),
+        notes=info.get("notes"),
+    )

@@ -1,0 +1,52 @@
+"""Looking into a case: queries, one event, the case as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from evtxscan.casework.cases import Filters
+from evtxscan.detect.documents import Documents
+from evtxscan.store.case import Case
+from evtxscan.store.describe import describe
+from evtxscan.store.events import Events
+
+# Documents made at a time: enough to share look-ups, few enough to begin at once.
+_DOCUMENTS_AT_ONCE = 200
+
+
+def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
+    """Yield the documents of the events that an EQL query matches, in order of time.
+
+    Raises EqlError for a query that is not valid, UsageError, CaseError.
+    """
+    from evtxscan.eql.sql.run import CaseQueries, read_query  # noqa: PLC0415 - the other functions need no EQL
+
+    scope = filters.scope()
+    bound = read_query(text)
+    events = Events(case)
+    queries = CaseQueries(case, events, scope)
+    documents = Documents(case, events, observed_only=scope.observed_only)
+    rows = queries.matches(queries.compile(bound))
+    while group := list(islice(rows, _DOCUMENTS_AT_ONCE)):
+        yield from documents.of(group)
+
+
+def info(case: Case) -> dict[str, Any]:
+    """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
+    return describe(case)
+
+
+def show(case: Case, event_id: str) -> dict[str, Any]:
+    """Return one event with everything around it: parents, children, session, raw XML.
+
+    Raises UsageError for an id that the case does not have, CaseError.
+    """
+    events = Events(case)
+    documents = Documents(case, events, observed_only=False)
+    told = documents.told([events.find(event_id)])[0]
+    ours = {**told.ours, **documents.context_of(told.event), **documents.children_of(told.event)}
+    ours["raw_xml"] = documents.xml(told.event)
+    return replace(told, ours=ours).document()
