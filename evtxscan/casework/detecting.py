@@ -9,6 +9,7 @@ from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import Refused, RuleResult, run_rules
 from evtxscan.detect.finding import rule_document
 from evtxscan.detect.keep import KeptFindings, keep
+from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
 from evtxscan.export.result import CaseLabel, RefusedRule, Result
 from evtxscan.export.result import Scope as ResultScope
@@ -36,9 +37,10 @@ def detect(
         raise EvtxscanError("\n".join(str(error) for error in rules.errors))
     events = Events(case)
     documents = Documents(case, events, observed_only=scope.observed_only)
+    around = Surroundings(case, events)
     results: list[RuleResult] = []
     refused = [RefusedRule(error.path, error.message) for error in rules.errors]
-    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents), 1):
+    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents, around), 1):
         if isinstance(result, Refused):
             refused.append(RefusedRule(result.path, result.message, result.line, result.column))
         else:

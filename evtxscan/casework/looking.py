@@ -9,6 +9,7 @@ from typing import Any
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
+from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
@@ -47,6 +48,7 @@ def show(case: Case, event_id: str) -> dict[str, Any]:
     events = Events(case)
     documents = Documents(case, events, observed_only=False)
     told = documents.told([events.find(event_id)])[0]
-    ours = {**told.ours, **documents.context_of(told.event), **documents.children_of(told.event)}
+    around = Surroundings(case, events)
+    ours = {**told.ours, **around.process(told.event), **around.children(told.event)}
     ours["raw_xml"] = documents.xml(told.event)
     return replace(told, ours=ours).document()

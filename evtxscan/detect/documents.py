@@ -65,14 +65,6 @@ class Documents:
         """Return the id of an event."""
         return self._events.places([row])[row][0].event_id
 
-    def context_of(self, event: Event) -> dict[str, Any]:
-        """Return parents, session and logons around an event."""
-        return {}
-
-    def children_of(self, event: Event) -> dict[str, Any]:
-        """Return what the process of a process-start event started."""
-        return {}
-
     def xml(self, event: Event) -> str:
         """Return the record as XML, or a comment that says why no parser renders it as that."""
         try:

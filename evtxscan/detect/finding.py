@@ -8,6 +8,7 @@ from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
 from evtxscan.detect.engine import RuleResult
+from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of
 from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
@@ -44,7 +45,7 @@ def finding_id(rule: Rule, event_id: str) -> str:
     return hashlib.sha256(f"{rule.id}\0{rule.sha256}\0{event_id}".encode()).hexdigest()[:_ID_DIGITS]
 
 
-def finding(result: RuleResult, told: Told, documents: Documents) -> dict[str, Any]:
+def finding(result: RuleResult, told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:
     """Return the document of one finding, nested, with everything of ours under ``evtxscan``."""
     flat = flatten(told.flat)
 
@@ -55,7 +56,8 @@ def finding(result: RuleResult, told: Told, documents: Documents) -> dict[str, A
     truth, evidence = truth_of(lookup), evidence_of(lookup)
     ours = {
         **told.ours,
-        **documents.context_of(told.event),
+        **around.process(told.event),
+        **around.logons(told.event),
         "finding": {"id": finding_id(result.rule, told.ours["event"]["id"])},
         "rule": rule_document(result.rule),
         "matched": list(_held(tree, lookup, expected=True)),

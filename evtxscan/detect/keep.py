@@ -11,13 +11,14 @@ import orjson
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import Refused, RuleResult
 from evtxscan.detect.finding import finding
+from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 
 _FINDINGS_AT_ONCE = 100
 
 
 def keep(
-    case: Case, run: int, results: Iterable[RuleResult | Refused], documents: Documents
+    case: Case, run: int, results: Iterable[RuleResult | Refused], documents: Documents, around: Surroundings
 ) -> Iterator[RuleResult | Refused]:
     """Store rules, findings and verdicts in place of earlier results of the same rules, and pass the results on.
 
@@ -27,7 +28,7 @@ def keep(
         for result in results:
             _forget(case, result.rule if isinstance(result, Refused) else result.rule.id)
             if isinstance(result, RuleResult):
-                _keep(case, run, result, documents)
+                _keep(case, run, result, documents, around)
             yield result
 
 
@@ -36,7 +37,7 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(case: Case, run: int, result: RuleResult, documents: Documents) -> None:
+def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around: Surroundings) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
@@ -45,7 +46,7 @@ def _keep(case: Case, run: int, result: RuleResult, documents: Documents) -> Non
     for start in range(0, len(result.hits), _FINDINGS_AT_ONCE):
         hits = result.hits[start : start + _FINDINGS_AT_ONCE]
         for told in documents.told([hit.row for hit in hits]):
-            document = finding(result, told, documents)
+            document = finding(result, told, documents, around)
             case.db.execute(
                 "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
                 (
