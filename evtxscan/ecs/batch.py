@@ -104,4 +104,11 @@ def as_keys(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _mixed(values: Sequence[Any]) -> bool:
-    return len({bool, int, float}.intersection(map(type, values))) > 1
+    """Whether values may be equal though their texts are not: 1 and true, 1 and 1.0, 0.0 and -0.0.
+
+    Raises TypeError for nested values, as their use as keys of a dict does.
+    """
+    types = set(map(type, values))
+    if list in types or dict in types:
+        raise TypeError("nested values are no cells")
+    return float in types or {bool, int} <= types

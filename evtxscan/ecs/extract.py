@@ -72,8 +72,9 @@ def _read_system(batch: Batch, ticks: Sequence[int | None]) -> None:
             batch.keep(place, "related_activity_id", text)
 
 
-def _scalar(value: object) -> str | None:
-    return value if isinstance(value, str) else to_text(value.get("#text") if isinstance(value, dict) else value)
+def _scalar(value: object) -> object:
+    """Return the text of an element that has attributes as well; any other value as it is."""
+    return value.get("#text") if isinstance(value, dict) else value
 
 
 def _attributes(systems: list[dict[str, Any]], element: str, attribute: str) -> list[Any] | None:
@@ -106,7 +107,7 @@ def _read_record_id(batch: Batch, values: list[Any]) -> None:
     if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= MAX_LONG:
         batch.put("winlog.record_id", values)
         return
-    texts = [_scalar(value) for value in values]
+    texts = [to_text(_scalar(value)) for value in values]
     cells = [None if text is None else decimal(text) for text in texts]
     batch.put("winlog.record_id", cells)
     for place, (cell, text) in enumerate(zip(cells, texts, strict=True)):

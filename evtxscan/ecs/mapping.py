@@ -15,7 +15,7 @@ from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.errors import MappingError
 from evtxscan.ecs.kind import Kind
-from evtxscan.ecs.resolve import ABSENT, Cell, Column, Constant, Data, Derived, Resolution, Values, cell_values
+from evtxscan.ecs.resolve import ABSENT, Cell, Column, Constant, Data, Derived, Path, Resolution, Values, cell_values
 from evtxscan.ecs.tables import EventTable, StoreRule, event_tables
 from evtxscan.ecs.terms import Name, Term
 
@@ -82,9 +82,8 @@ class Mapping:
         """Whether a recorded value never stays in the event data: moved without exception, hidden or dropped."""
         rules = [rule for rule in self.table.rules if rule.raw == raw]
         always = all(CONVERSIONS[rule.conversion].exact or rule.otherwise == "drop" for rule in rules)
-        return (
-            raw in self.table.drop or raw in self.table.hide or (bool(rules) and always and not _contested(self, raw))
-        )
+        named = bool(rules) or raw in self.table.hide
+        return raw in self.table.drop or (named and always and not _contested(self, raw))
 
 
 def _contested(mapping: Mapping, raw: str) -> bool:
@@ -145,9 +144,9 @@ def compile_table(table: EventTable) -> Mapping:
 
 
 def _add_stored(fields: dict[str, Resolution], table: EventTable, rule: StoreRule) -> None:
-    column, conversion = Column(rule.column), CONVERSIONS[rule.conversion]
+    conversion = CONVERSIONS[rule.conversion]
     if not (rule.raw in table.hide or rule.column.removeprefix("winlog.event_data.") in table.hide):
-        fields[rule.column] = column
+        fields[rule.column] = Column(rule.column, _renamed(table, rule.column))
     recorded = f"winlog.{table.payload}.{rule.raw}"
     if rule.otherwise == "pack":
         fields[recorded] = _packed_first(rule) if rule.shown else Derived((PACKED,), _picker(rule.raw))
@@ -158,6 +157,16 @@ def _add_stored(fields: dict[str, Resolution], table: EventTable, rule: StoreRul
             fields[recorded] = Derived((rule.column,), lambda n: () if n is None else (restore(n),), override)
         else:
             fields[recorded] = Column(rule.column, override)
+
+
+def _renamed(table: EventTable, column: str) -> Path | None:
+    """Return the path of the value that is recorded under a column's own name, if the column takes another one.
+
+    Sysmon 8 has TargetProcessGuid in winlog.event_data.TargetProcessGUID; a record that has both keeps the second.
+    """
+    sources = {rule.raw for rule in table.rules if rule.column == column}
+    _, prefix, name = column.partition("winlog.event_data.")
+    return ("event_data", name) if prefix and sources != {name} else None
 
 
 def _picker(raw: str) -> Callable[[Cell], Values]:

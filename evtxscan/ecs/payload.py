@@ -28,6 +28,7 @@ _ELEMENTS = {
 }
 _PAYLOADS = {"event_data": "EventData", "user_data": "UserData"}
 _ENVELOPE = frozenset({"System", "#attributes"})
+_NESTED = frozenset({list, dict})
 _SPECIAL = frozenset({"Data", "#text", "#attributes"})
 
 
@@ -169,8 +170,11 @@ class _Group:
             self._read_times(table.timestamp, values[table.timestamp])
         self._pack(values)
         for name in values.keys() - known:
-            self.leftovers.append(_Leftover(name, [to_text(value) for value in values[name]]))
+            self.leftovers.append(_Leftover(name, list(map(to_text, values[name]))))
         self.leftovers.sort(key=lambda leftover: leftover.name)
+        for name in values.keys() & {table.timestamp, *table.drop} | values.keys() - known:
+            if not _NESTED.isdisjoint(map(type, values[name])):  # all other values were keys of a dict already
+                raise TypeError(name)
 
     def commit(self, places: Sequence[int] | None) -> None:
         """Write what was read to the batch; ``places`` are the records' places in it, None for all of them."""

@@ -62,7 +62,7 @@ def flatten(payload: object) -> dict[str, Any]:
     event data.
     """
     if not isinstance(payload, dict):
-        return {} if payload is None else {"param1": payload}
+        payload = {} if payload is None else {"Data": payload}
     found: dict[str, Any] = {}
     position = 0
     for name, value in payload.items():
