@@ -53,10 +53,7 @@ def marked(value: object) -> Markup:
     if isinstance(value, Markup):
         return value
     text = plain(value)
-    shown = _mark(text[:MAX_VALUE])
-    if len(text) > MAX_VALUE:
-        shown += Markup(" <em>… {:,} more characters</em>").format(len(text) - MAX_VALUE)
-    return shown
+    return _mark(text[:MAX_VALUE]) + _left_out(len(text) - MAX_VALUE)
 
 
 def brief(text: str) -> Markup:
@@ -64,9 +61,11 @@ def brief(text: str) -> Markup:
     return _mark(text[:MAX_BRIEF]) + ("…" if len(text) > MAX_BRIEF else "")
 
 
-def lines(text: str) -> Markup:
-    """Return text of several lines as HTML for a ``pre``: whole, line ends kept, everything else as ``marked``."""
-    return Markup("\n").join(_mark(line) for line in re.split("\r?\n", text.strip("\r\n")))
+def lines(text: str, limit: int | None = None) -> Markup:
+    """Return text of several lines as HTML: line ends kept, everything else as ``marked``, whole if without limit."""
+    text = text.strip("\r\n")
+    shown = Markup("\n").join(_mark(line) for line in re.split("\r?\n", text[:limit]))
+    return shown + _left_out(len(text) - limit) if limit is not None else shown
 
 
 def paragraphs(text: str) -> list[str]:
@@ -91,6 +90,10 @@ def _mark(text: str) -> Markup:
     parts = groupby(segments(text), key=itemgetter(1))
     frames = {True: Markup("<mark>{}</mark>"), False: Markup("{}")}
     return Markup("").join(frames[is_hidden].format("".join(part for part, _ in run)) for is_hidden, run in parts)
+
+
+def _left_out(characters: int) -> Markup:
+    return Markup(" <em>… {:,} more characters</em>").format(characters) if characters > 0 else Markup("")
 
 
 def _environment() -> Environment:

@@ -5,6 +5,7 @@ The template only lays out what stands here; it knows no field names and decides
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -178,7 +179,8 @@ def _tests(ours: Document, inferred: dict[str, str]) -> Iterator[TestRow]:
             FieldRow(name, field_meaning(name), texts(values), inferred.get(name, ""))
             for name, values in sorted(matched["values"].items())
         ]
-        yield TestRow(matched["test"], rows)
+        # The test stands as in the rule, but for the indentation it has there.
+        yield TestRow(re.sub(r"[ \t]*\r?\n[ \t]*", "\n", matched["test"]), rows)
 
 
 def _place_row(place: Document) -> PlaceRow:

@@ -332,6 +332,10 @@ def _ours(source: Document, chunk: int, offset: int, record_id: int, finding_id:
             {"test": 'event.type == "start"', "values": {"event.type": ["start"]}},
             {"test": rf'process.parent.executable : "{_SVCHOST}"', "values": {"process.parent.executable": [_SVCHOST]}},
             {"test": 'process.parent.args : "UsoSvc"', "values": {"process.parent.args": ["UsoSvc"]}},
+            {
+                "test": 'not process.name : (\n      "UsoClient.exe",\n      "WerFault.exe"\n    )',
+                "values": {"process.name": ["cmd.exe"]},
+            },
         ],
         "relies_on_missing": [],
         "raw_xml": '<?xml version="1.0" encoding="utf-8"?>\n<Event xmlns="http://schemas.microsoft.com/win/2004/08/events/'

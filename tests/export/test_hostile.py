@@ -149,6 +149,16 @@ def test_prose_of_a_rule_loses_only_its_line_ends() -> None:
     assert paragraphs("one\r\n  two\n \nthree\u00a0\u2028four\n") == ["one two", "three\u00a0\u2028four"]
 
 
+def test_a_test_of_several_lines_keeps_them() -> None:
+    # Catches the rule's own line ends shown as if they were hidden characters of the evidence.
+    finding = samples.sysmon_finding()
+    tree = lxml.html.document_fromstring(
+        rendered(dataclasses.replace(HOSTILE, findings=(finding,)), "html").decode("utf-8")
+    )
+    shown = [code.text_content() for code in tree.iter("code") if code.get("class") == "lines"]
+    assert 'not process.name : (\n"UsoClient.exe",\n"WerFault.exe"\n)' in shown
+
+
 def test_hidden_characters_are_marked_in_html() -> None:
     # Catches escapes that a reader cannot tell from the text around them.
     tree = lxml.html.document_fromstring(rendered(HOSTILE, "html").decode("utf-8"))
