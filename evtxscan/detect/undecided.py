@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping as Dict
 
@@ -40,10 +39,10 @@ def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]
             f"INSERT INTO temp.undecided SELECT e.id, {number} {selection.source}{queries.filter}"
             f" AND {as_sql(selection.unknown)}"
         )
-    _drop_decided_by_witness(db)
+    _drop_decided_by_witness(queries)
     totals: dict[str, Counter[tuple[str, Reason]]] = {}
     for number, selection in enumerate(wanted):
-        for host, events, reasons in _groups(db, number, selection, tree, kinds):
+        for host, events, reasons in _groups(queries, number, selection, tree):
             counter = totals.setdefault(host, Counter())
             for field, reason in reasons:
                 counter[field, reason] += events
@@ -57,32 +56,34 @@ def _has_category(selection: Selection, kinds: Kinds) -> bool:
     return any("event.category" in kinds[kind][1].constants(kinds[kind][0]) for kind in selection.kinds)
 
 
-def _drop_decided_by_witness(db: sqlite3.Connection) -> None:
-    db.execute(
-        "DELETE FROM temp.undecided WHERE event IN ("
-        " SELECT security_event FROM process WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL"
-        "  AND sysmon_event NOT IN (SELECT event FROM temp.undecided)"
-        " UNION ALL"
-        " SELECT sysmon_event FROM process WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL"
-        "  AND security_event NOT IN (SELECT event FROM temp.undecided))"
+def _drop_decided_by_witness(queries: CaseQueries) -> None:
+    """Drop what the other record of the same process start decides; one outside the scope decides nothing."""
+    db = queries.case.db
+    decided = " UNION ALL ".join(
+        f"SELECT p.{one} FROM process p JOIN event e ON e.id = p.{other} WHERE p.{one} IS NOT NULL"
+        f" AND p.{other} NOT IN (SELECT event FROM temp.undecided){queries.filter}"
+        for one, other in (("security_event", "sysmon_event"), ("sysmon_event", "security_event"))
     )
+    db.execute(f"DELETE FROM temp.undecided WHERE event IN ({decided})")
     # Where neither witness decides, the process is one undecided start, told by Sysmon's record.
     db.execute(
         "DELETE FROM temp.undecided WHERE event IN (SELECT security_event FROM process"
-        " WHERE security_event IS NOT NULL AND sysmon_event IS NOT NULL)"
+        " WHERE sysmon_event IN (SELECT event FROM temp.undecided))"
     )
 
 
 def _groups(
-    db: sqlite3.Connection, number: int, selection: Selection, tree: Predicate, kinds: Kinds
+    queries: CaseQueries, number: int, selection: Selection, tree: Predicate
 ) -> list[tuple[str, int, list[tuple[str, Reason]]]]:
     """Return (host, events, reasons) for events that lack the same things."""
+    # Where nothing may be inferred, what lineage lacks is no reason.
+    lineage_reason = "NULL" if queries.scope.observed_only else "l.reason"
     states: list[str] = []
     for _, answer in selection.leaves:
         states.append(f"CASE WHEN {as_sql(answer.known_true)} THEN 1 WHEN {as_sql(answer.known_false)} THEN 0 END")
         states.append(answer.absent)
-    columns = ", ".join(["e.kind", '(SELECT text FROM value WHERE id = e."host.name")', "l.reason", *states])
-    rows = db.execute(
+    columns = ", ".join(["e.kind", '(SELECT text FROM value WHERE id = e."host.name")', lineage_reason, *states])
+    rows = queries.case.db.execute(
         f"SELECT count(*), {columns} FROM temp.undecided u JOIN event e ON e.id = u.event"
         f" LEFT JOIN lineage l ON l.event = e.id WHERE u.part = {number}"
         f" GROUP BY {', '.join(str(position + 2) for position in range(3 + len(states)))}"
@@ -92,7 +93,7 @@ def _groups(
         judged = {id(leaf): cells[2 * i] for i, (leaf, _) in enumerate(selection.leaves)}
         absent = {leaf.fields[0]: bool(cells[2 * i + 1]) for i, (leaf, _) in enumerate(selection.leaves) if leaf.fields}
         reasons = [
-            (field, _reason(field, kinds[kind], lineage, absent=absent.get(field, True)))
+            (field, _reason(field, queries.events.kinds[kind], lineage, absent=absent.get(field, True)))
             for field in unknown_fields(tree, _judge(judged), lambda _: True)
         ]
         found.append(((host or "").lower(), events, reasons))

@@ -1,0 +1,79 @@
+"""Runs the real command line in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+TESTDATA = ROOT / "testdata"
+EVIDENCE = TESTDATA / "evidence"
+_TIMEOUT = 120
+_OURS = ("EVTXSCAN_CASE", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command left: exit code and the bytes of its two outputs."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def message(self) -> str:
+        """Standard error as text."""
+        return self.err.decode(errors="backslashreplace")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Standard output as NDJSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever the command printed
+        """Standard output as one JSON value."""
+        return json.loads(self.out)
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what would change an output, and with ``changes``."""
+    return {key: value for key, value in os.environ.items() if key not in _OURS} | dict(changes or {})
+
+
+def command_line(*args: str | Path | bytes) -> list[str | Path | bytes]:
+    """Return the words that start the command with these arguments."""
+    return [sys.executable, "-m", "evtxscan", *args]
+
+
+def evtxscan(
+    *args: str | Path | bytes,
+    code: int | None = 0,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> Done:
+    """Run a command to its end and return what it left; ``prepare`` runs in the new process before it (POSIX).
+
+    Fails where it shows a traceback, or leaves with another exit code than ``code`` (None: any of the documented).
+    """
+    ended = subprocess.run(
+        command_line(*args),
+        capture_output=True,
+        check=False,
+        env=environment(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        timeout=_TIMEOUT,
+        preexec_fn=prepare,
+    )
+    done = Done(ended.returncode, ended.stdout, ended.stderr)
+    assert "Traceback" not in done.message, done.message
+    assert done.code in ({0, 1, 2, 3, 130} if code is None else {code}), (done.code, done.message, done.out[-2000:])
+    return done
