@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -67,16 +68,18 @@ class ChunkResult:
 class Group:
     """Records of one kind: parallel lists of chunk (index into the batch's chunks), offset and column values.
 
-    Cells of keyword columns are indexes into the batch's ``strings``.
+    Cells of keyword columns are indexes into the batch's ``strings``; -1 is no value, and ``gaps`` are the columns
+    that have such cells. ``data`` is empty text where there is none, and None where no record has any.
     """
 
     kind: Kind
     mapping: str
     mended: bool
-    chunks: list[int]
-    offsets: list[int]
-    columns: dict[str, list[int | None]]
-    data: list[str | None]
+    chunks: Sequence[int]
+    offsets: Sequence[int]
+    columns: dict[str, Sequence[int]]
+    gaps: frozenset[str]
+    data: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,4 +256,21 @@ def _extract(members: _Members, strings: dict[str, int]) -> Group:
     mapping = mapping_for(members.kind)
     events = [_event(text) for text in members.texts]
     rows = extract(members.kind, mapping, events, members.ticks, strings)
-    return Group(members.kind, mapping.id, members.mended, members.chunks, members.offsets, rows.columns, rows.data)
+    columns: dict[str, Sequence[int]] = {}
+    gaps: set[str] = set()
+    for name, cells in rows.columns.items():
+        filled = [-1 if cell is None else cell for cell in cells]
+        columns[name] = array("q", filled)
+        if None in cells:
+            gaps.add(name)
+    data = [text or "" for text in rows.data] if any(rows.data) else None
+    return Group(
+        members.kind,
+        mapping.id,
+        members.mended,
+        array("H", members.chunks),
+        array("H", members.offsets),
+        columns,
+        frozenset(gaps),
+        data,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import compress
+from itertools import compress, repeat
 
 import orjson
 
@@ -85,8 +85,11 @@ class Writer:
         """Store a batch of ``source`` and return what became of its records."""
         places = [self._place(result) for result in batch.chunks]
         ids = self._values.resolve(batch.strings)
+        ids.append(-1)  # where cells of -1, no value, find themselves
+        seen: dict[str, set[int]] = {}
         for group in batch.groups:
-            self._store(group, places, ids)
+            self._store(group, places, ids, seen)
+        self._note_values(seen, ids)
         counts = Counts()
         for result, place in zip(batch.chunks, places, strict=True):
             counts.add(self._account(source, result, place))
@@ -129,49 +132,71 @@ class Writer:
             ),
         )
         row = int(cursor.lastrowid or 0)
-        self._db.executemany(
-            "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",
-            ((row, loss.offset, loss.record_id, loss.reason, loss.detail) for loss in result.losses),
-        )
-        self._db.executemany(
-            "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
-            ((event, row, offset) for offset, event in repeated.items()),
-        )
+        if result.losses:
+            self._db.executemany(
+                "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",
+                ((row, loss.offset, loss.record_id, loss.reason, loss.detail) for loss in result.losses),
+            )
+        if repeated:
+            self._db.executemany(
+                "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
+                ((event, row, offset) for offset, event in repeated.items()),
+            )
         return _Place(row, is_wanted=True, present=frozenset(repeated))
 
-    def _store(self, group: Group, places: list[_Place], ids: dict[int | None, int | None]) -> None:
-        keep = [
-            places[index].is_wanted and offset not in places[index].present
-            for index, offset in zip(group.chunks, group.offsets, strict=True)
-        ]
-        for index, count in Counter(compress(group.chunks, keep)).items():
-            places[index].stored += count
-        columns: list[Iterable[object]] = [[places[index].row for index in group.chunks], group.offsets]
+    def _store(self, group: Group, places: list[_Place], ids: list[int], seen: dict[str, set[int]]) -> None:
+        """Write the records of one kind; add to ``seen`` which texts (by place in ``ids``) are in which column.
+
+        NULLIF, because binding None to a statement takes longer than binding all the rest of a row.
+        """
+        rows = [place.row for place in places]
+        columns: list[Iterable[object]] = [map(rows.__getitem__, group.chunks), group.offsets]
         names = ["chunk", '"offset"']
+        marks = ["?", "?"]
         for name, cells in group.columns.items():
             names.append(f'"{name}"')
+            marks.append("NULLIF(?, -1)" if name in group.gaps else "?")
             if catalogue()[name].type == "keyword":
-                self._note_values(name, {known for cell in set(cells) if (known := ids[cell]) is not None})
                 columns.append(map(ids.__getitem__, cells))
+                seen.setdefault(name, set()).update(cells)
             else:
                 columns.append(cells)
-        if any(text is not None for text in group.data):
+        if group.data is not None:
             names.append("data")
+            marks.append("NULLIF(?, '')")
             columns.append(group.data)
-        marks = ", ".join("?" * len(names))
         constants = f"{self._kind(group)}, {int(group.mended)}"
-        sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {marks})"
+        sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {', '.join(marks)})"
         lines = zip(*columns, strict=True)
-        self._db.executemany(sql, lines if all(keep) else compress(lines, keep))
+        keep = self._wanted(group, places)
+        self._db.executemany(sql, lines if keep is None else compress(lines, keep))
 
-    def _note_values(self, column: str, values: set[int]) -> None:
-        noted = self._noted.setdefault(column, set())
-        if len(noted) > _NOTED:
-            noted.clear()
-        new = sorted(values - noted)
-        noted.update(new)
-        sql = "INSERT OR IGNORE INTO column_value(column, value) VALUES (?, ?)"
-        self._db.executemany(sql, ((column, value) for value in new))
+    def _wanted(self, group: Group, places: list[_Place]) -> list[bool] | None:
+        """Count the records to store, and say which ones; None for all of them."""
+        counts = Counter(group.chunks)
+        keep = None
+        if not all(places[index].is_wanted and not places[index].present for index in counts):
+            keep = [
+                places[index].is_wanted and offset not in places[index].present
+                for index, offset in zip(group.chunks, group.offsets, strict=True)
+            ]
+            counts = Counter(compress(group.chunks, keep))
+        for index, count in counts.items():
+            places[index].stored += count
+        return keep
+
+    def _note_values(self, seen: dict[str, set[int]], ids: list[int]) -> None:
+        pairs: list[tuple[str, int]] = []
+        for column, cells in seen.items():
+            noted = self._noted.setdefault(column, set())
+            if len(noted) > _NOTED:
+                noted.clear()
+            cells.discard(-1)
+            new = set(map(ids.__getitem__, cells)) - noted
+            noted |= new
+            pairs += zip(repeat(column), new)
+        pairs.sort()  # neighbours in the table, one page after the other
+        self._db.executemany("INSERT OR IGNORE INTO column_value(column, value) VALUES (?, ?)", pairs)
 
     def _kind(self, group: Group) -> int:
         kind = group.kind

@@ -93,7 +93,7 @@ CREATE TABLE kind (
 -- Every text that a keyword column of event holds, once.
 CREATE TABLE value (
     id INTEGER PRIMARY KEY,
-    text TEXT NOT NULL UNIQUE
+    text TEXT NOT NULL
 );
 
 -- Further places of a record that an earlier chunk already gave (a log that grew between two copies).
