@@ -180,7 +180,8 @@ def _missing(verdict: Verdict) -> Iterator[str]:
 
 def _session(session: Document) -> str:
     if session["status"] == "none":
-        return f"{session['logon_id']}: no logon found ({explain_reason(session.get('reason')).title})"
+        why = f"no record of the logon ({explain_reason(session.get('reason')).title})"
+        return f"{session['logon_id']}: {', '.join(part for part in (account(session.get('user')), why) if part)}"
     parts = [
         account(session.get("user")),
         f"logon type {logon_type(session)}",

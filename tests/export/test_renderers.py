@@ -150,6 +150,17 @@ def test_a_hash_that_differs_from_acquisition_stands_in_the_summary() -> None:
     assert "the SHA-256 differs from the one noted at acquisition" in page
 
 
+@pytest.mark.parametrize("form", ["table", "html"])
+def test_a_session_without_its_logon_says_why_and_keeps_what_is_known(form: str) -> None:
+    # Catches a blank where the account is known from other records, and one without its reason.
+    finding = samples.security_finding()
+    open_session = {"logon_id": "0x77", "status": "none", "reason": "log_begins_later", "user": {"name": "akeller"}}
+    finding["evtxscan"]["sessions_open"] = [open_session]
+    text = rendered(dataclasses.replace(EMPTY, findings=(finding,)), form).decode("utf-8")
+    assert "akeller" in text
+    assert "log begins later" in text
+
+
 def test_the_terminal_names_verdicts_in_words() -> None:
     # Catches codes where people read.
     result = dataclasses.replace(EMPTY, verdicts=(Verdict("r", "h", "no_match", 3),))
