@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evtxscan.eql.predicates import All, Constant, Leaf, Not, Predicate, leaves
 from evtxscan.eql.sql.sets import Answer, ValueSets, join
-from evtxscan.eql.sql.storage import Computed, Fixed, Storage
+from evtxscan.eql.sql.storage import Computed, Fixed, Storage, storage_key
 
 FROM = "FROM event e"
 LINEAGE = " LEFT JOIN lineage l ON l.event = e.id"
@@ -49,22 +49,25 @@ def compile_condition(
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     storages: dict[tuple[object, ...], dict[str, Storage]] = {}
-    fields = list(dict.fromkeys(field for leaf in leaves(tree) for field in leaf.fields))
+    tests = leaves(tree)
+    fields = list(dict.fromkeys(field for leaf in tests for field in leaf.fields))
     for kind, storage_of in kinds.items():
         kept = {field: storage_of(field) for field in fields}
         if _never(tree, kept):
             continue
-        key = tuple(_signature(storage) for storage in kept.values())
+        key = tuple(_signature(leaf, [kept[field] for field in leaf.fields]) for leaf in tests)
         groups.setdefault(key, []).append(kind)
         storages.setdefault(key, kept)
     selections = [_select(tree, tuple(group), storages[key], sets) for key, group in groups.items()]
     return [selection for selection in selections if selection.match is not False or selection.unknown is not False]
 
 
-def _signature(storage: Storage) -> tuple[object, ...]:
-    if isinstance(storage, Fixed):
-        return tuple((type(value).__name__, value) for value in storage.values)
-    return ("computed", storage.inputs, storage.key)
+def _signature(leaf: Leaf, storages: list[Storage]) -> tuple[object, ...]:
+    """Return what two kinds have to share to share a statement: the answer where it is fixed, else the storage."""
+    fixed = [storage.values for storage in storages if isinstance(storage, Fixed)]
+    if len(fixed) == len(storages):
+        return (leaf.test(fixed), all(fixed))
+    return tuple(storage_key(storage) for storage in storages)
 
 
 def _never(tree: Predicate, kept: Mapping[str, Storage]) -> bool:

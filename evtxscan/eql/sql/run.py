@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from evtxscan.ecs.base import base
 from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
@@ -55,21 +57,21 @@ class CaseQueries:
     def matches(self, selections: list[Selection]) -> Iterator[int]:
         """Yield the row ids of events that match, by @timestamp and, for equal times, by place in the evidence."""
         parts = [
-            f'SELECT e.id, e."@timestamp" AS at, e.chunk, e."offset" AS place {s.source}{self.filter}'
-            f" AND {as_sql(s.match)}"
+            f'SELECT e.id, e."@timestamp" AS at {s.source}{self.filter} AND {as_sql(s.match)}'
             for s in selections
             if s.match is not False
         ]
         if not parts:
             return
-        sql = (
-            f"SELECT m.id FROM ({' UNION ALL '.join(parts)}) m ORDER BY m.at,"
-            " (SELECT min(s.sha256 || printf('%08d', c.number)) FROM source_chunk c JOIN source s ON s.id = c.source"
-            "  WHERE c.chunk = m.chunk), m.place"
-        )
         with explained(self.case.path):
-            for (row,) in self._db.execute(sql):
-                yield row
+            rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at")
+            for _, group in groupby(rows, key=itemgetter(1)):
+                same_time = [row for row, _ in group]
+                yield from same_time if len(same_time) == 1 else self._in_order_of_place(same_time)
+
+    def _in_order_of_place(self, rows: list[int]) -> list[int]:
+        places = self.events.places(rows)
+        return sorted(rows, key=lambda row: places[row][0].order())
 
     def kinds_of_category(self, query: BoundEventQuery) -> list[int]:
         """Return the kinds whose records are events of the query's category; all of them for ``any``."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from evtxscan.eql.predicates import Leaf, Values
 from evtxscan.eql.scalars import fold_ascii
-from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
 from evtxscan.evtx.filetime import to_iso
 
 # Longer lists of ids go to a temporary table.
@@ -53,7 +53,7 @@ class ValueSets:
             dict.fromkeys(i for storage in storages if isinstance(storage, Computed) for i in storage.inputs)
         )
         shared = len(inputs) == 1 and inputs[0].type == "keyword"
-        key = (leaf.key, tuple(_key(storage) for storage in storages), "" if shared else source)
+        key = (leaf.key, tuple(storage_key(storage) for storage in storages), "" if shared else source)
         if key not in self._answers:
             if len(inputs) == 1:
                 self._answers[key] = self._over_one(leaf, storages, inputs[0], source)
@@ -166,12 +166,6 @@ class ValueSets:
         self._db.execute(f"CREATE TABLE {table} (value PRIMARY KEY) WITHOUT ROWID")
         self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?)", ((cell,) for cell in cells))
         return f"({sql} IS NOT NULL AND {sql} IN {table})"
-
-
-def _key(storage: Storage) -> tuple[Any, ...]:
-    if isinstance(storage, Fixed):
-        return ("fixed", *((type(value), value) for value in storage.values))
-    return ("computed", storage.inputs, storage.key)
 
 
 def _fixed(leaf: Leaf, values: list[Values]) -> Answer:

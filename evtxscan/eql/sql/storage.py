@@ -45,3 +45,10 @@ class Computed:
 
 
 Storage = Fixed | Computed
+
+
+def storage_key(storage: Storage) -> tuple[Any, ...]:
+    """Return a hashable value that two storages share only if they give the same values for the same row."""
+    if isinstance(storage, Fixed):
+        return ("fixed", *((type(value), value) for value in storage.values))
+    return ("computed", storage.inputs, storage.key)
