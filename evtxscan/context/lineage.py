@@ -22,7 +22,6 @@ from evtxscan.context.boots import Boot, Boots, Walk
 from evtxscan.context.pairing import TOLERANCE, same_program
 
 ParentMethod = Literal["sysmon_guid", "pid_time"]
-LineageMethod = Literal["witness", "sysmon_guid", "pid_time"]
 ParentReason = Literal[
     "not_recorded",  # the record names no parent
     "system_process",  # the kernel (process ids 0 and 4): nothing records its start
@@ -30,11 +29,6 @@ ParentReason = Literal[
     "parent_ended",  # the last process with that id had ended before
     "host_restarted",  # the last process with that id ran before the host was started again
     "other_program",  # the last process with that id is not the one that the child's record names
-]
-LineageReason = Literal[
-    "parent_record_missing",  # the parent's own record is not in the evidence, whatever the ParentReason
-    "command_line_not_audited",  # it is, and has no command line
-    "not_recorded",  # no log records it: the parent is the kernel, or the record names none
 ]
 EndMethod = Literal["recorded", "shutdown", "restart", "pid_reused"]
 SessionMethod = Literal["recorded", "creator", "creator_assumed"]
@@ -46,39 +40,28 @@ _KERNEL_PIDS = frozenset({0, 4})
 class Row(NamedTuple):
     """One process start, with both its records where two logs have it, or one process end. Texts are ids of value.
 
-    A start in the Security log comes at that record's time, and ``event`` is that record; ``sysmon_*`` are of the
-    Sysmon record beside it. A start in Sysmon's log alone has its Sysmon record in both ``event`` and
-    ``sysmon_event``.
+    A start in the Security log comes at that record's time, and ``event`` is that record; ``sysmon_event`` is the
+    Sysmon record beside it. A start in Sysmon's log alone has its record in both.
     """
 
     era: int
     ticks: int | None
-    record: int | None
     host: int | None
     is_end: int
     is_security: int
     event: int
     pid: int | None
     executable: int | None
-    command_line: int | None
-    parent_pid: int | None
-    parent_executable: int | None
-    parent_command_line: int | None
-    entity_id: int | None
-    parent_entity_id: int | None
-    sysmon_event: int | None
-    sysmon_command_line: int | None
-    sysmon_parent_executable: int | None
-    sysmon_parent_command_line: int | None
-    subject_logon: int | None
-    target_logon: int | None
-    sysmon_logon: int | None
-    sysmon_logon_guid: int | None
-
-    @property
-    def security_event(self) -> int | None:
-        """The Security record, if there is one."""
-        return self.event if self.is_security else None
+    command_line: int | None = None
+    parent_pid: int | None = None
+    parent_executable: int | None = None
+    entity_id: int | None = None
+    parent_entity_id: int | None = None
+    sysmon_event: int | None = None
+    subject_logon: int | None = None
+    target_logon: int | None = None
+    sysmon_logon: int | None = None
+    sysmon_logon_guid: int | None = None
 
 
 class ProcessRow(NamedTuple):
@@ -102,18 +85,6 @@ class ProcessRow(NamedTuple):
     session: int | None
     session_method: SessionMethod | None
     creator_session: int | None
-
-
-class LineageRow(NamedTuple):
-    """A row of table lineage."""
-
-    event: int
-    process: int
-    parent_event: int | None
-    executable: int | None
-    command_line: int | None
-    method: LineageMethod | None
-    reason: LineageReason | None
 
 
 class LateParent(NamedTuple):
@@ -149,20 +120,6 @@ class _Process:
     security_end: tuple[int, int] | None = None
     sysmon_end: tuple[int, int] | None = None
     is_gone: bool = False
-
-    @property
-    def command_line(self) -> int | None:
-        """The command line, of whichever record has it."""
-        row = self.row
-        return row.sysmon_command_line if row.command_line is None else row.command_line
-
-    @property
-    def line_event(self) -> int:
-        """The record that the command line is from; without one, the process's first record."""
-        row = self.row
-        if row.command_line is None and row.sysmon_command_line is not None and row.sysmon_event is not None:
-            return row.sysmon_event
-        return row.event
 
     def ended_before(self, child: Row) -> bool:
         """Whether it had certainly ended when ``child`` started."""
@@ -210,21 +167,29 @@ class Lineage:
         self._late: list[tuple[int, int]] = []
         self._count = 0
 
-    def link(self, rows: Iterable[Row]) -> Iterator[ProcessRow | LineageRow | LateParent]:
-        """Yield the rows of both tables for all hosts; ``rows`` are in order for each host, each record once.
+    def link(self, rows: Iterable[Row]) -> Iterator[ProcessRow | LateParent]:
+        """Yield the processes of all hosts; ``rows`` are in order for each host, each record once.
 
         The LateParents come last.
         """
+        hosts = self._hosts
         for row in rows:
-            host = self._hosts.get(row.host) or self._host(row.host)
+            host = hosts.get(row.host) or self._host(row.host)
             if row.ticks is not None and host.walk.passes((row.era, row.ticks)):
                 host.earlier.update(host.live)
                 yield from map(_finished, host.live.values())
                 host.live.clear()
             if row.is_end:
                 self._end(host, row)
-            else:
-                yield from self._start(host, row)
+                continue
+            process = self._start(host, row)
+            if row.pid is None or row.ticks is None:  # damaged: it cannot be found as a parent
+                yield _finished(process)
+                continue
+            before = host.live.get(row.pid)
+            host.live[row.pid] = process
+            if before is not None:
+                yield _finished(before, row.ticks)
         for host in self._by_name.values():
             yield from map(_finished, host.live.values())
         for child, guid in self._late:
@@ -240,24 +205,16 @@ class Lineage:
         host = self._hosts[text] = self._by_name[name]
         return host
 
-    def _start(self, host: _Host, row: Row) -> Iterator[ProcessRow | LineageRow]:
+    def _start(self, host: _Host, row: Row) -> _Process:
         boot = host.walk.boot
         self._count += 1
         parent, method, reason = self._parent(host, row)
         parent_id = None if parent is None else parent.id
-        process = _Process(row, self._count, boot, parent_id, method, reason, self._sessions(row, boot))
         if row.entity_id is not None:
-            self._by_guid.setdefault(row.entity_id, process.id)
-        if row.parent_entity_id is not None and method != "sysmon_guid":
-            self._late.append((process.id, row.parent_entity_id))
-        yield from self._lineage(process, parent)
-        if row.pid is None or row.ticks is None:  # damaged: it cannot be found as a parent
-            yield _finished(process)
-            return
-        before = host.live.get(row.pid)
-        host.live[row.pid] = process
-        if before is not None:
-            yield _finished(before, row.ticks)
+            self._by_guid.setdefault(row.entity_id, self._count)
+            if row.parent_entity_id is not None and method != "sysmon_guid":
+                self._late.append((self._count, row.parent_entity_id))
+        return _Process(row, self._count, boot, parent_id, method, reason, self._sessions(row, boot))
 
     def _parent(self, host: _Host, row: Row) -> tuple[_Process | None, ParentMethod | None, ParentReason | None]:
         pid, guid = row.parent_pid, row.parent_entity_id
@@ -274,7 +231,7 @@ class Lineage:
             return None, None, "parent_record_missing"
         if found.ended_before(row):
             return None, None, "parent_ended"
-        if not (self._runs(found, row.parent_executable) and self._runs(found, row.sysmon_parent_executable)):
+        if not self._runs(found, row.parent_executable):
             return None, None, "other_program"
         return found, "pid_time", None
 
@@ -282,42 +239,6 @@ class Lineage:
         """Whether a process may be the one that a record names by its program, if it does."""
         known = process.row.executable
         return named in self._blank or named == known or same_program(self._programs[named], self._programs[known])
-
-    def _lineage(self, process: _Process, parent: _Process | None) -> Iterator[LineageRow]:
-        row = process.row
-        if row.security_event is None:
-            yield self._added(row.event, process, parent, row.parent_executable, row.parent_command_line)
-            return
-        if row.sysmon_event is not None:
-            lines = row.sysmon_parent_executable, row.sysmon_parent_command_line
-            yield self._added(row.sysmon_event, process, parent, *lines)
-            if row.sysmon_parent_command_line not in self._blank:
-                wanted = row.sysmon_parent_executable if row.parent_executable in self._blank else None
-                line = row.sysmon_parent_command_line
-                yield LineageRow(row.event, process.id, row.sysmon_event, wanted, line, "witness", None)
-                return
-        yield self._added(row.event, process, parent, row.parent_executable, row.parent_command_line)
-
-    def _added(
-        self, event: int, process: _Process, parent: _Process | None, executable: int | None, command_line: int | None
-    ) -> LineageRow:
-        """Return what the parent's own record adds to ``event``, which has the given values itself."""
-        blank = self._blank
-        has_program, has_line = executable not in blank, command_line not in blank
-        if has_program and has_line:
-            return LineageRow(event, process.id, None, None, None, None, None)
-        if parent is None:
-            return LineageRow(event, process.id, None, None, None, None, None if has_line else _coarse(process.reason))
-        line = parent.command_line
-        return LineageRow(
-            event,
-            process.id,
-            parent.line_event,
-            None if has_program else parent.row.executable,
-            None if has_line else line,
-            process.method,
-            "command_line_not_audited" if line is None and not has_line else None,
-        )
 
     def _end(self, host: _Host, row: Row) -> None:
         """Enter the end of a process, if the process that holds the id is the one that ended."""
@@ -333,10 +254,6 @@ class Lineage:
             found.security_end = found.security_end or (row.ticks, row.event)
         else:
             found.sysmon_end = found.sysmon_end or (row.ticks, row.event)
-
-
-def _coarse(reason: ParentReason | None) -> LineageReason:
-    return "not_recorded" if reason in ("not_recorded", "system_process") else "parent_record_missing"
 
 
 def _finished(process: _Process, replaced: int | None = None) -> ProcessRow:
@@ -363,9 +280,9 @@ def _finished(process: _Process, replaced: int | None = None) -> ProcessRow:
         event,
         row.entity_id,
         row.executable,
-        process.command_line,
+        row.command_line,
         row.sysmon_event,
-        row.security_event,
+        row.event if row.is_security else None,
         process.parent,
         process.method,
         process.reason,

@@ -93,6 +93,11 @@ class LogonIds(dict[int | None, int | None]):
         )
         self.update((value, hexadecimal(text) or None) for value, text in rows)
 
+    def forget(self) -> None:
+        """Give the memory back; what is asked for again is read again."""
+        self.clear()
+        self[None] = None
+
     def __missing__(self, value: int | None) -> int | None:
         found = self._db.execute("SELECT text FROM value WHERE id = ?", (value,)).fetchone()
         number = self[value] = (hexadecimal(found[0]) if found else None) or None

@@ -27,12 +27,13 @@ SessionReason = Literal[
 ]
 EndMethod = Literal["logoff", "user_logoff", "shutdown", "restart", "id_reused"]
 
-WELL_KNOWN: Final[Mapping[int, str]] = {
-    0x3E7: "NT AUTHORITY\\SYSTEM",
-    0x3E5: "NT AUTHORITY\\LOCAL SERVICE",
-    0x3E4: "NT AUTHORITY\\NETWORK SERVICE",
+WELL_KNOWN: Final[Mapping[int, tuple[str, str]]] = {
+    0x3E7: ("S-1-5-18", "SYSTEM"),
+    0x3E5: ("S-1-5-19", "LOCAL SERVICE"),
+    0x3E4: ("S-1-5-20", "NETWORK SERVICE"),
 }
-"""Logon ids that Windows gives to service accounts (winnt.h: SYSTEM_LUID, LOCALSERVICE_LUID, NETWORKSERVICE_LUID)."""
+"""Logon ids that Windows gives to service accounts (winnt.h: SYSTEM_LUID, LOCALSERVICE_LUID, NETWORKSERVICE_LUID), with
+the SID and name of each; all are of the domain NT AUTHORITY."""
 
 # How long after a boot its first Security record may come, if the log covers the boot.
 _BOOT_TAKES = 10 * 60 * TICKS_PER_SECOND

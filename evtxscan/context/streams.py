@@ -62,9 +62,13 @@ class Streams:
         self._db.executemany("INSERT INTO context_pair VALUES (?, ?)", pairs)
         self._db.execute("CREATE UNIQUE INDEX temp.context_pair_by_security ON context_pair(security)")
 
+    def close(self) -> None:
+        """Drop the temporary tables."""
+        for table in ("context_chunk", "context_copy", "context_pair"):
+            self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
     def rows(self) -> Iterator[Row]:
         """Yield process starts and ends in order. Copies and pairs have to be kept before."""
-        width = len(Row._fields)
         rows = self._db.execute(
             _ROWS.format(
                 era=self._era,
@@ -74,6 +78,7 @@ class Streams:
                 sysmon_end=listed(self._kinds.of("sysmon/5")),
             )
         )
+        width = len(Row._fields)
         return (Row._make(row[:width]) for row in rows)
 
     def logon_rows(self) -> Iterator[LogonRow]:
@@ -90,29 +95,29 @@ class Streams:
 
 
 _ROWS = """
-SELECT {era} AS era, e."@timestamp" AS ticks, e."winlog.record_id" AS record, e."host.name",
-    0 AS is_end, 1 AS is_security, e.id, e."process.pid", e."process.executable", e."process.command_line",
-    e."process.parent.pid", e."process.parent.executable", e."process.parent.command_line",
-    s."process.entity_id", s."process.parent.entity_id", s.id, s."process.command_line",
-    s."process.parent.executable", s."process.parent.command_line",
-    e."winlog.logon.id", e."winlog.event_data.TargetLogonId",
-    s."winlog.event_data.LogonId", s."winlog.event_data.LogonGuid", rank, e."offset" AS place
+SELECT {era} AS era, e."@timestamp" AS ticks, e."host.name", 0 AS is_end, 1 AS is_security, e.id,
+    e."process.pid", e."process.executable", ifnull(e."process.command_line", s."process.command_line"),
+    e."process.parent.pid", ifnull(e."process.parent.executable", s."process.parent.executable"),
+    s."process.entity_id", s."process.parent.entity_id", s.id, e."winlog.logon.id",
+    e."winlog.event_data.TargetLogonId", s."winlog.event_data.LogonId", s."winlog.event_data.LogonGuid",
+    e."winlog.record_id" AS record, rank, e."offset" AS place
 FROM event e JOIN context_chunk c ON c.id = e.chunk
     LEFT JOIN context_pair p ON p.security = e.id LEFT JOIN event s ON s.id = p.sysmon
 WHERE e.kind IN ({start}) AND e.id NOT IN (SELECT event FROM context_copy)
 UNION ALL
-SELECT {era}, e."@timestamp", e."winlog.record_id", e."host.name",
-    0, 0, e.id, e."process.pid", e."process.executable", e."process.command_line",
-    e."process.parent.pid", e."process.parent.executable", e."process.parent.command_line",
-    e."process.entity_id", e."process.parent.entity_id", e.id, NULL, NULL, NULL, NULL, NULL,
-    e."winlog.event_data.LogonId", e."winlog.event_data.LogonGuid", rank, e."offset"
+SELECT {era}, e."@timestamp", e."host.name", 0, 0, e.id,
+    e."process.pid", e."process.executable", e."process.command_line",
+    e."process.parent.pid", e."process.parent.executable",
+    e."process.entity_id", e."process.parent.entity_id", e.id, NULL,
+    NULL, e."winlog.event_data.LogonId", e."winlog.event_data.LogonGuid",
+    e."winlog.record_id", rank, e."offset"
 FROM event e JOIN context_chunk c ON c.id = e.chunk
 WHERE e.kind IN ({sysmon_start}) AND e.id NOT IN (SELECT event FROM context_copy)
     AND e.id NOT IN (SELECT sysmon FROM context_pair)
 UNION ALL
-SELECT {era}, e."@timestamp", e."winlog.record_id", e."host.name",
-    1, e.kind IN ({end}), e.id, e."process.pid", e."process.executable", NULL, NULL, NULL, NULL,
-    e."process.entity_id", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, rank, e."offset"
+SELECT {era}, e."@timestamp", e."host.name", 1, e.kind IN ({end}), e.id,
+    e."process.pid", e."process.executable", NULL, NULL, NULL, e."process.entity_id",
+    NULL, NULL, NULL, NULL, NULL, NULL, e."winlog.record_id", rank, e."offset"
 FROM event e JOIN context_chunk c ON c.id = e.chunk
 WHERE e.kind IN ({end}, {sysmon_end})
 ORDER BY era, ticks, record, is_end, is_security, rank, place

@@ -59,10 +59,12 @@ CREATE TABLE process (
     creator_session INTEGER REFERENCES logon_session(id)
 );
 CREATE INDEX process_by_parent ON process(parent) WHERE parent IS NOT NULL;
+CREATE INDEX process_by_entity_id ON process("process.entity_id") WHERE "process.entity_id" IS NOT NULL;
+CREATE INDEX process_by_end_event ON process(end_event) WHERE end_event IS NOT NULL;
 CREATE INDEX process_by_session ON process(session) WHERE session IS NOT NULL;
 
 -- One row per process-start event: its process, and what other records add to it. The two fields are NULL where the
--- event itself has a value or none was found.
+-- event itself has a value (? and - count as none) or none was found.
 CREATE TABLE lineage (
     event INTEGER PRIMARY KEY REFERENCES event(id),
     process INTEGER NOT NULL REFERENCES process(id),
@@ -70,7 +72,7 @@ CREATE TABLE lineage (
     "process.parent.executable" INTEGER REFERENCES value(id),
     "process.parent.command_line" INTEGER REFERENCES value(id),
     method TEXT,                    -- witness (the other record of this start), sysmon_guid, pid_time
-    reason TEXT                     -- why there is no command line: see evtxscan.context.lineage.LineageReason
+    reason TEXT                     -- why there is no command line: see evtxscan.context.added.LineageReason
 );
 CREATE INDEX lineage_by_process ON lineage(process);
 
