@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from evtxscan.ecs.batch import Batch, CellOf, Cells, cells_of
@@ -19,6 +20,8 @@ from evtxscan.ecs.text import dump, to_text
 from evtxscan.ecs.times import time_created
 
 _ATTRIBUTES = "#attributes"
+_CHILD_NAMES = ("TimeCreated", "EventRecordID", "Computer", "Security", "Correlation", "Execution")
+_CHILDREN = itemgetter(*_CHILD_NAMES)
 _NONE: frozenset[str] = frozenset()
 # A number of 0 says that the writer had no process or thread to name.
 _ID = Conversion(decimal, str, number=True)
@@ -50,6 +53,8 @@ def extract(
     bytes (None where it was not found), ``strings`` the batch's dictionary, which grows. ``texts``, each record's JSON
     text, is read only for the few kinds known to repeat a name: there the first value counts, and a dict has the last.
     """
+    if not events:
+        return Extracted({}, [])
     batch = Batch(mapping.table, [event if isinstance(event, dict) else {} for event in events], strings)
     _read_system(batch, ticks)
     read_payloads(batch, texts)
@@ -59,17 +64,27 @@ def extract(
 
 
 def _read_system(batch: Batch, ticks: Sequence[int | None]) -> None:
-    systems = [system if isinstance(system := event.get("System"), dict) else {} for event in batch.events]
-    _read_time(batch, systems, ticks)
-    _read_record_id(batch, [system.get("EventRecordID") for system in systems])
-    _read_keyword(batch, "host.name", [_scalar(system.get("Computer")) for system in systems])
-    _read_keyword(batch, "winlog.user.identifier", _attributes(systems, "Security", "UserID"))
-    _read_keyword(batch, "winlog.activity_id", _attributes(systems, "Correlation", "ActivityID"))
-    _read_id(batch, "process.pid", _attributes(systems, "Execution", "ProcessID"))
-    _read_id(batch, "process.thread.id", _attributes(systems, "Execution", "ThreadID"))
-    for place, value in enumerate(_attributes(systems, "Correlation", "RelatedActivityID") or ()):
+    created, record_ids, computers, security, correlation, execution = _children(batch.events)
+    _read_time(batch, _attributes(created, "SystemTime"), ticks)
+    _read_record_id(batch, record_ids)
+    _read_keyword(batch, "host.name", computers)
+    _read_keyword(batch, "winlog.user.identifier", _attributes(security, "UserID"))
+    _read_keyword(batch, "winlog.activity_id", _attributes(correlation, "ActivityID"))
+    _read_id(batch, "process.pid", _attributes(execution, "ProcessID"))
+    _read_id(batch, "process.thread.id", _attributes(execution, "ThreadID"))
+    for place, value in enumerate(_attributes(correlation, "RelatedActivityID") or ()):
         if text := to_text(value):
             batch.keep(place, "related_activity_id", text)
+
+
+def _children(events: list[dict[str, Any]]) -> list[Sequence[Any]]:
+    """Return the children of System that differ between the records of a kind, a sequence for each of _CHILDREN."""
+    try:
+        systems = [event["System"] for event in events]
+        return list(zip(*map(_CHILDREN, systems), strict=True))
+    except (KeyError, TypeError):
+        systems = [system if isinstance(system := event.get("System"), dict) else {} for event in events]
+        return [[system.get(name) for system in systems] for name in _CHILD_NAMES]
 
 
 def _scalar(value: object) -> object:
@@ -77,24 +92,23 @@ def _scalar(value: object) -> object:
     return value.get("#text") if isinstance(value, dict) else value
 
 
-def _attributes(systems: list[dict[str, Any]], element: str, attribute: str) -> list[Any] | None:
+def _attributes(children: Sequence[Any], name: str) -> Sequence[Any] | None:
     """Return one attribute of one child of System for all records, None where no record has the child."""
-    children = [system.get(element) for system in systems]
     if not any(children):
         return None
     try:
-        return [child[_ATTRIBUTES][attribute] for child in children]  # type: ignore[index]
+        return [child[_ATTRIBUTES][name] for child in children]
     except (KeyError, TypeError):
-        return [_attribute(child, attribute) for child in children]
+        return [_attribute(child, name) for child in children]
 
 
-def _attribute(child: object, attribute: str) -> object:
+def _attribute(child: object, name: str) -> object:
     found = child.get(_ATTRIBUTES) if isinstance(child, dict) else None
-    return found.get(attribute) if isinstance(found, dict) else None
+    return found.get(name) if isinstance(found, dict) else None
 
 
-def _read_time(batch: Batch, systems: list[dict[str, Any]], ticks: Sequence[int | None]) -> None:
-    texts = _attributes(systems, "TimeCreated", "SystemTime") or [None] * len(systems)
+def _read_time(batch: Batch, texts: Sequence[Any] | None, ticks: Sequence[int | None]) -> None:
+    texts = [None] * len(ticks) if texts is None else texts
     cells = time_created(texts, ticks)
     batch.put("@timestamp", cells)
     if None in cells:
@@ -103,9 +117,9 @@ def _read_time(batch: Batch, systems: list[dict[str, Any]], ticks: Sequence[int 
                 batch.keep(place, "time_created", text)
 
 
-def _read_record_id(batch: Batch, values: list[Any]) -> None:
+def _read_record_id(batch: Batch, values: Sequence[Any]) -> None:
     if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= MAX_LONG:
-        batch.put("winlog.record_id", values)
+        batch.put("winlog.record_id", list(values))
         return
     texts = [to_text(_scalar(value)) for value in values]
     cells = [None if text is None else decimal(text) for text in texts]
@@ -115,18 +129,18 @@ def _read_record_id(batch: Batch, values: list[Any]) -> None:
             batch.keep(place, "record_id", text)
 
 
-def _read_keyword(batch: Batch, column: str, values: list[Any] | None) -> None:
+def _read_keyword(batch: Batch, column: str, values: Sequence[Any] | None) -> None:
     if values is None:
         return
     memo = CellOf(CONVERSIONS["text"], batch.strings, _NONE)
     try:
         cells, _ = cells_of(memo, values)
-    except TypeError:  # a list or an object: only a made-up record has one here
-        cells, _ = cells_of(memo, [to_text(value) for value in values])
+    except TypeError:  # an object with attributes; a list only in a made-up record
+        cells, _ = cells_of(memo, [to_text(_scalar(value)) for value in values])
     batch.put(column, cells)
 
 
-def _read_id(batch: Batch, name: str, values: list[Any] | None) -> None:
+def _read_id(batch: Batch, name: str, values: Sequence[Any] | None) -> None:
     if values is None:
         return
     memo = CellOf(_ID, batch.strings, frozenset({"0"}), shown=True)
