@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.undecided import undecided
 from evtxscan.detect.verdict import Missing, Verdict
@@ -52,7 +53,7 @@ class RuleResult:
 def run_rules(case: Case, events: Events, rules: Iterable[Rule], scope: Scope) -> Iterator[RuleResult | Refused]:
     """Run rules one after the other. Raises CaseError; a rule that cannot run is a result like any other."""
     queries = CaseQueries(case, events, scope, proves_nothing)
-    hosts = _Hosts(queries)
+    hosts = Hosts(queries)
     for rule in rules:
         query = _read(rule)
         if isinstance(query, Refused):
@@ -73,13 +74,14 @@ def _read(rule: Rule) -> BoundEventQuery | Refused:
         return Refused(rule.id, rule.path, f"{error.message}", line, error.column)
 
 
-def _run(queries: CaseQueries, hosts: _Hosts, rule: Rule, query: BoundEventQuery) -> RuleResult:
-    selections = queries.compile(query)
-    rows = list(queries.matches(selections))
+def _run(queries: CaseQueries, hosts: Hosts, rule: Rule, query: BoundEventQuery) -> RuleResult:
+    compiled = queries.compile(query)
+    rows = list(queries.matches(compiled))
     hits = tuple(Hit(row) for row in rows) if queries.scope.observed_only else _fold(queries.case, rows)
-    unknown = undecided(queries, query.event.predicate, selections)
+    unknown = undecided(queries, query.event.predicate, list(compiled.selections))
     matched = hosts.of(hit.row for hit in hits)
-    evidence = hosts.decided_from(query)
+    evidence = hosts.events(compiled.kinds)
+    lost = hosts.lost(query.event.category)
     verdicts = [
         _verdict(
             rule.id,
@@ -87,9 +89,9 @@ def _run(queries: CaseQueries, hosts: _Hosts, rule: Rule, query: BoundEventQuery
             matched=host in matched,
             unknown=unknown.get(host, ()),
             events=evidence.get(host, 0),
-            lost=lost,
+            lost=lost.get(host, 0),
         )
-        for host, lost in hosts.lost.items()
+        for host in hosts.names
     ]
     return RuleResult(rule, query, hits, tuple(verdicts))
 
@@ -128,64 +130,3 @@ def _fold(case: Case, rows: list[int]) -> tuple[Hit, ...]:
             continue  # told by Sysmon's record, which matches too
         hits.append(Hit(row, tuple(other for other in (sysmon, security) if other != row)))
     return tuple(hits)
-
-
-class _Hosts:
-    """The hosts of a case (lower case), the records lost of their sources, and how many events each rule sees."""
-
-    def __init__(self, queries: CaseQueries) -> None:
-        self._db = queries.case.db
-        self._queries = queries
-        self._names = {
-            row: text.lower()
-            for row, text in self._db.execute(
-                "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
-            )
-        }
-        self.lost = self._lost()
-
-    def _lost(self) -> dict[str, int]:
-        """Return host -> lost records. A source's losses count for every host that its records name."""
-        lost = dict.fromkeys(sorted({self._names[row] for row in self._queries.host_ids()}), 0)
-        rows = self._db.execute(
-            'SELECT hosts."host.name", sum(losses.lost) FROM'
-            " (SELECT source, sum(lost) AS lost FROM source_chunk JOIN chunk ON chunk.id = source_chunk.chunk"
-            "   WHERE lost > 0 GROUP BY source) losses"
-            ' JOIN (SELECT DISTINCT source_chunk.source, event."host.name" FROM source_chunk'
-            "   JOIN event ON event.chunk = source_chunk.chunk WHERE source_chunk.source IN"
-            "   (SELECT source FROM source_chunk JOIN chunk ON chunk.id = source_chunk.chunk WHERE lost > 0)) hosts"
-            ' ON hosts.source = losses.source WHERE hosts."host.name" IS NOT NULL GROUP BY 1'
-        )
-        for row, count in rows:
-            if self._names[row] in lost:
-                lost[self._names[row]] += count
-        return lost
-
-    def of(self, rows: Iterable[int]) -> set[str]:
-        """Return the hosts of these events."""
-        found: set[str] = set()
-        remaining = list(rows)
-        for start in range(0, len(remaining), _ROWS_AT_ONCE):
-            group = remaining[start : start + _ROWS_AT_ONCE]
-            marks = ",".join("?" * len(group))
-            cells = self._db.execute(f'SELECT DISTINCT "host.name" FROM event WHERE id IN ({marks})', group)
-            found.update(self._names.get(cell, "") for (cell,) in cells)
-        return found
-
-    def decided_from(self, query: BoundEventQuery) -> dict[str, int]:
-        """Return host -> how many events of the rule's category there are in the scope."""
-        kinds = self._queries.kinds_of_category(query)
-        if not kinds:
-            return {}
-        marks = ", ".join(map(str, kinds))
-        scope = self._queries.scope
-        if scope.start is None and scope.end is None:
-            sql = f"SELECT host, sum(events) FROM event_count WHERE kind IN ({marks}) GROUP BY host"
-        else:
-            where = f"e.kind IN ({marks}){self._queries.filter}"
-            sql = f'SELECT e."host.name", count(*) FROM event e WHERE {where} GROUP BY 1'
-        counts: dict[str, int] = {}
-        for cell, count in self._db.execute(sql):
-            name = self._names.get(cell, "")
-            counts[name] = counts.get(name, 0) + count
-        return counts

@@ -38,14 +38,22 @@ class Selection:
         return join("AND", [negate(self.match), negate(self.true), negate(self.false)])
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A condition for a case. ``kinds`` are those whose records could meet it: what decides is in their fields."""
+
+    kinds: tuple[int, ...]
+    selections: tuple[Selection, ...]
+
+
 def compile_condition(
     tree: Predicate,
     kinds: Mapping[int, Callable[[str], Storage]],
     sets: ValueSets,
-) -> list[Selection]:
+) -> Compiled:
     """Compile ``tree`` for the kinds of a case; ``kinds`` gives for each where it keeps a field.
 
-    Kinds in which the condition is false throughout, in both logics, are left out.
+    Selections in which the condition is false throughout, in both logics, are left out.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     storages: dict[tuple[object, ...], dict[str, Storage]] = {}
@@ -59,23 +67,26 @@ def compile_condition(
         groups.setdefault(key, []).append(kind)
         storages.setdefault(key, kept)
     selections = [_select(tree, tuple(group), storages[key], sets) for key, group in groups.items()]
-    return [selection for selection in selections if selection.match is not False or selection.unknown is not False]
+    return Compiled(
+        kinds=tuple(kind for group in groups.values() for kind in group),
+        selections=tuple(s for s in selections if s.match is not False or s.unknown is not False),
+    )
 
 
 def _signature(leaf: Leaf, storages: list[Storage]) -> tuple[object, ...]:
     """Return what two kinds have to share to share a statement: the answer where it is fixed, else the storage."""
-    fixed = [storage.values for storage in storages if isinstance(storage, Fixed)]
+    fixed = [storage for storage in storages if isinstance(storage, Fixed)]
     if len(fixed) == len(storages):
-        return (leaf.test(fixed), all(fixed))
+        return (leaf.test([storage.values for storage in fixed]), all(storage.is_known for storage in fixed))
     return tuple(storage_key(storage) for storage in storages)
 
 
 def _never(tree: Predicate, kept: Mapping[str, Storage]) -> bool:
     """Tell whether fixed fields alone make the condition false: most kinds end here, before any SQL."""
     if isinstance(tree, Leaf):
-        values = [kept[field] for field in tree.fields]
-        fixed = [storage.values for storage in values if isinstance(storage, Fixed)]
-        return len(fixed) == len(values) and all(fixed) and not tree.test(fixed)
+        fixed = [storage for field in tree.fields if isinstance(storage := kept[field], Fixed)]
+        known = len(fixed) == len(tree.fields) and all(storage.is_known for storage in fixed)
+        return known and not tree.test([storage.values for storage in fixed])
     if isinstance(tree, All):
         return any(_never(item, kept) for item in tree.items)
     if isinstance(tree, Constant):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from evtxscan.ecs import derive
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.inferred import INFERRED, ORIGIN
 from evtxscan.ecs.kind import Kind
-from evtxscan.ecs.mapping import Mapping
+from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
 
@@ -57,7 +58,7 @@ class FieldStore:
             return _inferred(field)
         found = self._mapping.resolve(self._kind, field)
         if isinstance(found, Absent):
-            return Fixed(())
+            return Fixed((), is_known=_is_elsewhere(field, self._mapping))
         if isinstance(found, Constant):
             return Fixed(found.values)
         if isinstance(found, Data):
@@ -88,6 +89,27 @@ class FieldStore:
         where = f"e.kind = ? AND e.data IS NOT NULL AND {_data(path).sql} IS NOT NULL"
         found = self._db.execute(f"SELECT 1 FROM event e WHERE {where} LIMIT 1", (self._row,)).fetchone()
         return found is not None
+
+
+def _is_elsewhere(field: str, mapping: Mapping) -> bool:
+    """Whether a record of this kind cannot have the field because it tells of something else.
+
+    That holds for what the kind of an event decides (event.*), and for fields that other records of the same log and
+    category have: an image load has no parent's arguments, the process start that Sysmon records beside it does.
+    """
+    return field.startswith("event.") or field in _fields_of_log(mapping)
+
+
+@cache
+def _fields_of_log(mapping: Mapping) -> frozenset[str]:
+    categories = set(mapping.table.constants.get("event.category", ()))
+    return frozenset(
+        field
+        for other in mappings().values()
+        if (other.table.provider, other.table.channel) == (mapping.table.provider, mapping.table.channel)
+        and categories & set(other.table.constants.get("event.category", ()))
+        for field in other.fields
+    )
 
 
 def column(name: str) -> Input:

@@ -11,10 +11,9 @@ from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.parser import parse
 from evtxscan.eql.source import unsupported_at
-from evtxscan.eql.sql.compile import Selection, compile_condition
+from evtxscan.eql.sql.compile import Compiled, compile_condition
 from evtxscan.eql.sql.fields import FieldStore
 from evtxscan.eql.sql.sets import ValueSets, Weak
-from evtxscan.eql.sql.storage import Fixed
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 from evtxscan.store.scope import Scope
@@ -49,16 +48,16 @@ class CaseQueries:
         }
         self.filter = self._filter()
 
-    def compile(self, query: BoundEventQuery) -> list[Selection]:
+    def compile(self, query: BoundEventQuery) -> Compiled:
         """Compile the query for the kinds of this case."""
         with explained(self.case.path):
             return compile_condition(query.event.predicate, self.kinds, self._sets)
 
-    def matches(self, selections: list[Selection]) -> Iterator[int]:
+    def matches(self, compiled: Compiled) -> Iterator[int]:
         """Yield the row ids of events that match, by @timestamp and, for equal times, by place in the evidence."""
         parts = [
             f'SELECT e.id, e."@timestamp" AS at {s.source}{self.filter} AND {as_sql(s.match)}'
-            for s in selections
+            for s in compiled.selections
             if s.match is not False
         ]
         if not parts:
@@ -72,14 +71,6 @@ class CaseQueries:
     def _in_order_of_place(self, rows: list[int]) -> list[int]:
         places = self.events.places(rows)
         return sorted(rows, key=lambda row: places[row][0].order())
-
-    def kinds_of_category(self, query: BoundEventQuery) -> list[int]:
-        """Return the kinds whose records are events of the query's category; all of them for ``any``."""
-        test = query.event.category_test
-        if test is None:
-            return list(self.kinds)
-        found = {row: storage_of(test.fields[0]) for row, storage_of in self.kinds.items()}
-        return [row for row, storage in found.items() if isinstance(storage, Fixed) and test.test([storage.values])]
 
     def host_ids(self) -> list[int]:
         """Return the ids of the host names in the scope."""

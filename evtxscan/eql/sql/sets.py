@@ -46,7 +46,7 @@ class ValueSets:
 
     def answer(self, leaf: Leaf, storages: Sequence[Storage], source: str) -> Answer:
         """Answer a leaf whose field i is kept as ``storages[i]``; ``source`` is SQL for ``FROM ... WHERE kind ...``."""
-        fixed = [storage.values for storage in storages if isinstance(storage, Fixed)]
+        fixed = [storage for storage in storages if isinstance(storage, Fixed)]
         if len(fixed) == len(storages):
             return _fixed(leaf, fixed)
         inputs = tuple(
@@ -69,7 +69,7 @@ class ValueSets:
             truth = leaf.test(values)
             if truth:
                 holds.append(cell)
-            if not all(values) or (not truth and isinstance(raw, str) and self._weak(leaf, raw)):
+            if not _known(storages, values) or (not truth and isinstance(raw, str) and self._weak(leaf, raw)):
                 unknown.append(cell)
         missing = [storage.values if isinstance(storage, Fixed) else storage.compute(None) for storage in storages]
         inside = self._inside(given.sql, holds)
@@ -135,7 +135,7 @@ class ValueSets:
                 else storage.compute(*(raw[given] for given in storage.inputs))
                 for storage in storages
             ]
-            truth, known = leaf.test(values), all(values)
+            truth, known = leaf.test(values), _known(storages, values)
             if truth or known:
                 rows.append((*cells, truth, known))
         marks = ", ".join("?" * (len(inputs) + 2))
@@ -168,9 +168,18 @@ class ValueSets:
         return f"({sql} IS NOT NULL AND {sql} IN {table})"
 
 
-def _fixed(leaf: Leaf, values: list[Values]) -> Answer:
-    truth, known = leaf.test(values), all(values)
+def _fixed(leaf: Leaf, storages: list[Fixed]) -> Answer:
+    truth = leaf.test([storage.values for storage in storages])
+    known = all(storage.is_known for storage in storages)
     return Answer(truth, truth and known, known and not truth, str(int(not known)))
+
+
+def _known(storages: Sequence[Storage], values: Sequence[Values]) -> bool:
+    """Whether each field has a value, or is known to have none."""
+    return all(
+        found or (isinstance(storage, Fixed) and storage.is_known)
+        for storage, found in zip(storages, values, strict=True)
+    )
 
 
 def _not(term: str | bool) -> str | bool:

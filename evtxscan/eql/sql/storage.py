@@ -25,9 +25,13 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A field with the same values in every record of a kind; no values where the kind never has the field."""
+    """A field with the same values in every record of a kind; no values where the kind never has the field.
+
+    ``is_known`` without values: that the field is absent is a fact about the event, not a gap in what was recorded.
+    """
 
     values: Values
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +54,5 @@ Storage = Fixed | Computed
 def storage_key(storage: Storage) -> tuple[Any, ...]:
     """Return a hashable value that two storages share only if they give the same values for the same row."""
     if isinstance(storage, Fixed):
-        return ("fixed", *((type(value), value) for value in storage.values))
+        return ("fixed", storage.is_known, *((type(value), value) for value in storage.values))
     return ("computed", storage.inputs, storage.key)

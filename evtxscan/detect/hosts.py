@@ -1,0 +1,95 @@
+"""The hosts of a case: which of them a rule can be decided on, from how many events, and what of them was lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cached_property
+
+from evtxscan.ecs.mapping import mappings
+from evtxscan.eql.sql.run import CaseQueries
+
+_ROWS_AT_ONCE = 500
+
+
+class Hosts:
+    """Hosts are known by their names in lower case; ``names`` are those in the scope, sorted."""
+
+    def __init__(self, queries: CaseQueries) -> None:
+        self._db = queries.case.db
+        self._queries = queries
+        self._texts = {
+            row: text.lower()
+            for row, text in self._db.execute(
+                "SELECT id, text FROM value WHERE id IN (SELECT value FROM column_value WHERE column = 'host.name')"
+            )
+        }
+        self.names = sorted({self._texts[row] for row in queries.host_ids()})
+
+    def of(self, rows: Iterable[int]) -> set[str]:
+        """Return the hosts of these events."""
+        found: set[str] = set()
+        remaining = list(rows)
+        for start in range(0, len(remaining), _ROWS_AT_ONCE):
+            group = remaining[start : start + _ROWS_AT_ONCE]
+            marks = ",".join("?" * len(group))
+            cells = self._db.execute(f'SELECT DISTINCT "host.name" FROM event WHERE id IN ({marks})', group)
+            found.update(self._texts.get(cell, "") for (cell,) in cells)
+        return found
+
+    def events(self, kinds: Collection[int]) -> dict[str, int]:
+        """Return host -> how many events of these kinds there are in the scope."""
+        if not kinds:
+            return {}
+        marks = ", ".join(map(str, kinds))
+        scope = self._queries.scope
+        if scope.start is None and scope.end is None:
+            sql = f"SELECT host, sum(events) FROM event_count WHERE kind IN ({marks}) GROUP BY host"
+        else:
+            where = f"e.kind IN ({marks}){self._queries.filter}"
+            sql = f'SELECT e."host.name", count(*) FROM event e WHERE {where} GROUP BY 1'
+        counts: Counter[str] = Counter()
+        for cell, count in self._db.execute(sql):
+            counts[self._texts.get(cell, "")] += count
+        return counts
+
+    def lost(self, category: str | None) -> dict[str, int]:
+        """Return host -> records lost from sources that may hold events of a category (None: any).
+
+        What a lost record was cannot be told, so a source's losses count for every host that its records name, if its
+        log is one that has such events.
+        """
+        counts: Counter[str] = Counter()
+        for host, channels, lost in self._losses:
+            if category is None or channels & _channels_of(category):
+                counts[host] += lost
+        return counts
+
+    @cached_property
+    def _losses(self) -> list[tuple[str, frozenset[str], int]]:
+        """Each lossy source once for every host in it: host, channels, lost records."""
+        lossy = self._db.execute(
+            "SELECT source, sum(lost) FROM source_chunk JOIN chunk ON chunk.id = source_chunk.chunk"
+            " GROUP BY source HAVING sum(lost) > 0"
+        ).fetchall()
+        found: list[tuple[str, frozenset[str], int]] = []
+        for source, lost in lossy:
+            rows = self._db.execute(
+                'SELECT DISTINCT event."host.name", kind.channel FROM source_chunk'
+                " JOIN event ON event.chunk = source_chunk.chunk JOIN kind ON kind.id = event.kind"
+                " WHERE source_chunk.source = ?",
+                (source,),
+            ).fetchall()
+            channels = frozenset(channel for _, channel in rows if channel)
+            hosts = {self._texts[cell] for cell, _ in rows if cell is not None}
+            found += [(host, channels, lost) for host in sorted(hosts)]
+        return found
+
+
+def _channels_of(category: str) -> frozenset[str]:
+    """Return the channels of the logs that have events of an ECS category."""
+    return frozenset(
+        mapping.table.channel
+        for mapping in mappings().values()
+        if mapping.table.channel and category in mapping.table.constants.get("event.category", ())
+    )
