@@ -94,15 +94,15 @@ def ip_version(text: str) -> str | None:
 
 
 def account_domain(text: str) -> str | None:
-    r"""Return ``DOM`` of ``DOM\name`` if there is exactly one backslash."""
+    r"""Return ``DOM`` of ``DOM\name`` if there is exactly one backslash, with something on either side."""
     parts = text.split("\\")
-    return parts[0] if len(parts) == 2 else None
+    return parts[0] if len(parts) == 2 and all(parts) else None
 
 
 def account_name(text: str) -> str | None:
-    r"""Return ``name`` of ``DOM\name`` if there is exactly one backslash."""
+    r"""Return ``name`` of ``DOM\name`` if there is exactly one backslash, with something on either side."""
     parts = text.split("\\")
-    return parts[1] if len(parts) == 2 else None
+    return parts[1] if len(parts) == 2 and all(parts) else None
 
 
 def before_at(text: str) -> str | None:

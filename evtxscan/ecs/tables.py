@@ -75,7 +75,12 @@ class EventTable:
 @cache
 def event_tables() -> tuple[EventTable, ...]:
     """Return the tables of all files. Raises MappingError, with file and place, where one is not valid."""
-    return tuple(table for name in FILES for table in read_table(read_json(f"ecs/{name}.json"), f"ecs/{name}.json"))
+    return tuple(table for name in FILES for table in read_table(table_content(name), f"ecs/{name}.json"))
+
+
+def table_content(name: str) -> dict[str, Any]:
+    """Return the unchecked content of one of FILES; treat it as read-only."""
+    return cast(dict[str, Any], read_json(f"ecs/{name}.json"))
 
 
 def read_table(content: object, file: str) -> Iterator[EventTable]:
@@ -117,6 +122,9 @@ def _event(
             if not isinstance(term, Call):
                 raise MappingError(f"{name}: {text!r} has to be a call")
             derive[name] = term
+    hide = _names(layers, "hide")
+    if missing := hide - {*pack, *(rule.raw for rule in rules), *(_own_name(rule.column) for rule in rules)}:
+        raise MappingError(f"hide: {sorted(missing)[0]!r} is not stored by this event")
     return EventTable(
         id=f"{content['name']}/{code}",
         title=event["title"],
@@ -131,7 +139,7 @@ def _event(
         tasks=MappingProxyType({int(task): text for task, text in entry.get("tasks", {}).items()}),
         rules=rules,
         pack=pack,
-        hide=_names(layers, "hide"),
+        hide=hide,
         drop=_names(layers, "drop"),
         first=frozenset(event.get("first", [])),
         derive=MappingProxyType(derive),
@@ -148,6 +156,10 @@ def _sets(content: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
 def _constants(content: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     named = {f"event.{key}": event[key] for key in ("category", "type", "action", "outcome") if key in event}
     return {**content.get("constants", {}), **named, **event.get("constants", {})}
+
+
+def _own_name(column: str) -> str:
+    return column.removeprefix("winlog.event_data.")
 
 
 def _names(layers: list[dict[str, Any]], key: str) -> frozenset[str]:
