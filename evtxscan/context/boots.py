@@ -115,24 +115,24 @@ class Boots:
 
 
 class Walk:
-    """Finds the boot of each moment of one host, for moments in order."""
+    """Finds the boot of each moment of one host, for moments in order. ``following`` is when the next boot begins."""
 
-    __slots__ = ("_boots", "_next", "_place", "boot")
+    __slots__ = ("_boots", "_place", "boot", "following")
 
     def __init__(self, boots: Sequence[Boot]) -> None:
         self._boots = boots
         self._place = 0
         self.boot = boots[0]
-        self._next = boots[1].key if len(boots) > 1 else None
+        self.following = boots[1].key if len(boots) > 1 else None
 
     def passes(self, key: Key) -> bool:
         """Go on to the boot at ``key`` and return whether it is another one than before."""
-        if self._next is None or key < self._next:
+        if self.following is None or key < self.following:
             return False
-        while self._next is not None and key >= self._next:
+        while self.following is not None and key >= self.following:
             self._place += 1
-            following = self._place + 1
-            self._next = self._boots[following].key if following < len(self._boots) else None
+            after = self._place + 1
+            self.following = self._boots[after].key if after < len(self._boots) else None
         self.boot = self._boots[self._place]
         return True
 

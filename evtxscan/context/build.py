@@ -87,7 +87,7 @@ def _blank(db: sqlite3.Connection) -> set[int]:
 
 
 def _insert(db: sqlite3.Connection, table: str, width: int, rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows. None goes in as -1, which no column holds: binding None takes longer than all the rest."""
+    """Insert rows. None goes in as -1, which no column holds: to bind None takes longer than to bind a number."""
     sql = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join(['nullif(?, -1)'] * width)})"
     iterator = iter(rows)
     while batch := list(islice(iterator, _BATCH)):

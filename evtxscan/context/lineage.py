@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from evtxscan.context.boots import Boot, Boots, Walk
 from evtxscan.context.pairing import TOLERANCE, same_program
@@ -102,6 +102,8 @@ class SessionLink(NamedTuple):
     creator: int | None
 
 
+NO_LINK: Final = SessionLink(None, None, None)
+
 Sessions = Callable[[Row, Boot], SessionLink]
 """Finds the logon sessions of a start."""
 
@@ -175,7 +177,8 @@ class Lineage:
         hosts = self._hosts
         for row in rows:
             host = hosts.get(row.host) or self._host(row.host)
-            if row.ticks is not None and host.walk.passes((row.era, row.ticks)):
+            walk = host.walk
+            if walk.following is not None and row.ticks is not None and walk.passes((row.era, row.ticks)):
                 host.earlier.update(host.live)
                 yield from map(_finished, host.live.values())
                 host.live.clear()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from evtxscan.context.pairing import fold
-from evtxscan.ecs.convert import hexadecimal
+from evtxscan.ecs.convert import MAX_LONG
 
 _KERNEL_CLOCK = ("Microsoft-Windows-Kernel-General", "System", "1")
 _SECURITY_CLOCK = "security/4616"
@@ -91,7 +91,7 @@ class LogonIds(dict[int | None, int | None]):
             "SELECT id, text FROM column_value JOIN value ON id = value WHERE column IN"
             " ('winlog.event_data.TargetLogonId', 'winlog.logon.id', 'winlog.event_data.LogonId')"
         )
-        self.update((value, hexadecimal(text) or None) for value, text in rows)
+        self.update((value, _number(text)) for value, text in rows)
 
     def forget(self) -> None:
         """Give the memory back; what is asked for again is read again."""
@@ -100,5 +100,14 @@ class LogonIds(dict[int | None, int | None]):
 
     def __missing__(self, value: int | None) -> int | None:
         found = self._db.execute("SELECT text FROM value WHERE id = ?", (value,)).fetchone()
-        number = self[value] = (hexadecimal(found[0]) if found else None) or None
+        number = self[value] = _number(found[0]) if found else None
         return number
+
+
+def _number(text: str) -> int | None:
+    """Return a logon id; many thousands are read at a time, so without a regular expression."""
+    try:
+        number = int(text, 16)
+    except ValueError:
+        return None
+    return number if 0 < number <= MAX_LONG else None

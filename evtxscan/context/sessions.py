@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from evtxscan.context.boots import Boot, Boots, Walk
-from evtxscan.context.lineage import Row, SessionLink, SessionMethod
+from evtxscan.context.lineage import NO_LINK, Row, SessionLink, SessionMethod
 from evtxscan.context.pairing import TOLERANCE
 from evtxscan.evtx.filetime import TICKS_PER_SECOND
 
@@ -112,7 +112,8 @@ class Logons:
             if row.ticks is None:
                 continue
             boot = self._boot(row, row.ticks)
-            self._covers(boot, row.ticks)
+            if boot.id not in self._security_begins:
+                self._covers(boot, row.ticks)
             logon_id = self._logon_ids[row.logon]
             if logon_id is None:
                 continue
@@ -129,22 +130,24 @@ class Logons:
 
     def link(self, row: Row, boot: Boot) -> SessionLink:
         """Return the sessions of a process start; a start that names one nobody opened gives that one a row."""
-        if row.is_security and row.ticks is not None:
-            self._covers(boot, row.ticks)
-        creator = self._used(boot, row, self._logon_ids[row.subject_logon])
-        recorded = self._logon_ids[row.sysmon_logon]
-        if recorded is not None:
-            own = self._by_sysmon(boot, row, recorded)
+        ticks, ids = row.ticks, self._logon_ids
+        if ticks is None:
+            return NO_LINK
+        if row.is_security and boot.id not in self._security_begins:
+            self._covers(boot, ticks)
+        subject, target, sysmon = ids[row.subject_logon], ids[row.target_logon], ids[row.sysmon_logon]
+        creator = None if subject is None else self._used(boot, row, subject, ticks)
+        if sysmon is not None:
+            own = self._by_sysmon(boot, row, sysmon, ticks)
+        elif target is not None:
+            own = self._used(boot, row, target, ticks)
+        elif creator is None:
+            return NO_LINK
         else:
-            recorded = self._logon_ids[row.target_logon]
-            own = self._used(boot, row, recorded)
-        if own is not None:
-            return SessionLink(own.id, "recorded", None if creator is None else creator.id)
-        if creator is None:
-            return SessionLink(None, None, None)
-        # A record that has the field says 0x0 where the process runs in its creator's session; older ones lack it.
-        method: SessionMethod = "creator_assumed" if row.target_logon is None else "creator"
-        return SessionLink(creator.id, method, creator.id)
+            # A record that has the field says 0x0 where the process runs in its creator's session; older ones lack it.
+            method: SessionMethod = "creator_assumed" if row.target_logon is None else "creator"
+            return SessionLink(creator.id, method, creator.id)
+        return SessionLink(own.id, "recorded", None if creator is None else creator.id)
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield the rows of table logon_session, when all records and processes were read."""
@@ -190,10 +193,9 @@ class Logons:
         return walk.boot
 
     def _covers(self, boot: Boot, ticks: int) -> None:
-        """Note that the host's Security log has a record of this time."""
+        """Note the first record of the host's Security log in a boot."""
         self._security_hosts.add(boot.host)
-        if ticks < self._security_begins.setdefault(boot.id, ticks):
-            self._security_begins[boot.id] = ticks
+        self._security_begins[boot.id] = min(ticks, self._security_begins.get(boot.id, ticks))
 
     def _logon(self, boot: Boot, logon_id: int, ticks: int, event: int) -> None:
         """Open a session, or take up the one that a 4672 written a moment before its 4624 began."""
@@ -236,30 +238,27 @@ class Logons:
             sessions[logon_id] = session
         return session
 
-    def _used(self, boot: Boot, row: Row, logon_id: int | None) -> Session | None:
-        if logon_id is None or row.ticks is None:
-            return None
-        found = self._find(boot, logon_id, row.ticks)
+    def _used(self, boot: Boot, row: Row, logon_id: int, ticks: int) -> Session:
+        found = self._find(boot, logon_id, ticks)
         if found is None:
-            return self._new(boot, logon_id, row.ticks, row.event)
-        if found.logon_event is None and found.started is None and row.ticks < (found.first_seen or 0):
-            found.first_seen, found.first_event = row.ticks, row.event
+            return self._new(boot, logon_id, ticks, row.event)
+        if found.started is None and ticks < (found.first_seen or 0):
+            found.first_seen, found.first_event = ticks, row.event
         return found
 
-    def _by_sysmon(self, boot: Boot, row: Row, logon_id: int) -> Session | None:
+    def _by_sysmon(self, boot: Boot, row: Row, logon_id: int, ticks: int) -> Session:
         """Return the session of a Sysmon record. Sysmon's LogonGuid holds the logon's time and is never reused."""
         guid = row.sysmon_logon_guid
-        if guid is None or row.ticks is None:
-            return self._used(boot, row, logon_id)
+        if guid is None:
+            return self._used(boot, row, logon_id, ticks)
         known = self._by_guid.get((boot.host, guid))
         if known is not None:
             return known
-        found = self._used(boot, row, logon_id)
-        if found is not None and found.sysmon_guid is not None:
-            found = self._new(boot, logon_id, row.ticks, row.event, is_hidden=True)
-        if found is not None:
-            found.sysmon_guid = guid
-            self._by_guid[boot.host, guid] = found
+        found = self._used(boot, row, logon_id, ticks)
+        if found.sysmon_guid is not None:
+            found = self._new(boot, logon_id, ticks, row.event, is_hidden=True)
+        found.sysmon_guid = guid
+        self._by_guid[boot.host, guid] = found
         return found
 
 
