@@ -25,6 +25,7 @@ from evtxscan.export.wording import account, count, explain_reason, logon_type, 
 # Piped output must not depend on the terminal it was made at.
 PIPED_WIDTH = 120
 MAX_VALUE = 400
+MAX_SESSIONS = 3
 PAGE = 200
 _FILL = re.compile(" +$", re.MULTILINE)
 
@@ -146,7 +147,10 @@ def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
     if session := ours.get("session"):
         yield "session", _session(session)
     if open_sessions := ours.get("sessions_open"):
-        yield "also open", "; ".join(_session(session) for session in open_sessions[:5])
+        shown = [_session(session) for session in open_sessions[:MAX_SESSIONS]]
+        if more := len(open_sessions) - len(shown):
+            shown.append(f"and {count(more, 'more session')}")
+        yield "also open", "; ".join(shown)
     if witnesses := ours.get("witnesses"):
         yield "witnesses", ", ".join(witnesses)
 

@@ -161,6 +161,14 @@ def test_a_session_without_its_logon_says_why_and_keeps_what_is_known(form: str)
     assert "log begins later" in text
 
 
+def test_the_terminal_says_how_many_sessions_it_leaves_out() -> None:
+    # Catches a list cut in silence.
+    finding = samples.sysmon_finding()
+    finding["evtxscan"]["sessions_open"] = [{"logon_id": f"0x{number}", "status": "none"} for number in range(9)]
+    text = rendered(dataclasses.replace(EMPTY, findings=(finding,)), "table").decode("utf-8")
+    assert "and 6 more sessions" in " ".join(text.split())
+
+
 def test_the_terminal_names_verdicts_in_words() -> None:
     # Catches codes where people read.
     result = dataclasses.replace(EMPTY, verdicts=(Verdict("r", "h", "no_match", 3),))
