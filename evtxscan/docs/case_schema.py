@@ -26,6 +26,7 @@ class Comments:
     """What a migration says of a table or view: above it, and beside its columns."""
 
     above: str = ""
+    is_view: bool = False
     columns: dict[str, str] = field(default_factory=dict)
 
 
@@ -34,14 +35,13 @@ def render() -> str:
     comments = read_comments()
     with tempfile.TemporaryDirectory() as folder, create_or_open(Path(folder) / "case.db") as case:
         finish(case)
-        tables = sorted(_names(case.db, "table"), key=list(comments).index)
-        views = sorted(_names(case.db, "view"), key=list(comments).index)
-        parts = [_INTRO.read_text("utf-8"), "\n## Views\n"]
-        for name in views:
-            parts += _described(case.db, name, comments[name], typed=False)
-        parts.append("\n## Tables\n")
-        for name in tables:
-            parts += _described(case.db, name, comments[name], typed=True)
+        parts = [_INTRO.read_text("utf-8")]
+        for kind in ("view", "table"):
+            names = sorted(_names(case.db, kind), key=list(comments).index)
+            listed = ", ".join(f"[{name}](#{name})" for name in names)
+            parts.append(f"## {kind.title()}s\n\n{listed}\n")
+            for name in names:
+                parts += _described(case.db, name, comments, is_table=kind == "table")
     return "\n".join(parts)
 
 
@@ -53,21 +53,23 @@ def read_comments() -> dict[str, Comments]:
         current, kind, last = Comments(), "", ""
         for line in schema.read_text(migration).splitlines():
             code, dashes, comment = line.partition("--")
+            if not line.strip() and not kind:
+                above = []
             if not code.strip() and dashes:
                 if not kind:
                     above.append(comment.strip())
                 elif last:
-                    current.columns[last] += f" {comment.strip()}"
+                    current.columns[last] = f"{current.columns[last]} {comment.strip()}".strip()
                 continue
             if created := _CREATE.match(code):
                 kind, name = created[1].upper(), created[2]
-                current = found[name] = Comments(" ".join(above))
+                current = found[name] = Comments(" ".join(above), kind == "VIEW")
                 last = ""
             elif kind:
                 pattern = _TABLE_COLUMN.match(code) if kind == "TABLE" else _VIEW_COLUMN.search(code.rstrip())
-                last = (pattern[1] or pattern[2]) if pattern and comment else ""
-                if last:
-                    current.columns[last] = comment.strip()
+                if pattern:
+                    last = pattern[1] or pattern[2]
+                    current.columns[last] = comment.strip() or current.columns.get(last, "")
             if ";" in code:
                 kind, above = "", []
     return found
@@ -81,30 +83,36 @@ def _names(db: sqlite3.Connection, kind: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _described(db: sqlite3.Connection, name: str, comments: Comments, *, typed: bool) -> Iterator[str]:
+def _described(db: sqlite3.Connection, name: str, comments: dict[str, Comments], *, is_table: bool) -> Iterator[str]:
     yield f"### {name}\n"
-    if comments.above:
-        yield f"{comments.above}\n"
+    if comments[name].above:
+        yield f"{comments[name].above}\n"
     yield (
         "| column | type | what it holds |\n| --- | --- | --- |"
-        if typed
+        if is_table
         else "| column | what it holds |\n| --- | --- |"
     )
     references = {row[3]: f"{row[2]}.{row[4]}" for row in db.execute(f'PRAGMA foreign_key_list("{name}")')}
     for _, column, kind, _, _, key in db.execute(f'PRAGMA table_info("{name}")'):
-        text = comments.columns.get(column) or _ecs_comment(name, column)
+        text = comments[name].columns.get(column) or _shared(column, comments, is_table=is_table)
         notes = [text] if text else []
-        if key and typed:
+        if key and is_table:
             notes.append("primary key")
         if column in references:
             notes.append(f"→ {references[column]}")
-        cells = [f"`{column}`", *([kind.lower()] if typed else []), "; ".join(notes).replace("|", "\\|")]
+        cells = [f"`{column}`", *([kind.lower()] if is_table else []), "; ".join(notes).replace("|", "\\|")]
         yield f"| {' | '.join(cells)} |"
     yield ""
 
 
-def _ecs_comment(table: str, column: str) -> str:
-    return catalogue()[column].description if column in catalogue() and table in _ECS_TABLES else ""
-
-
-_ECS_TABLES = ("event", "ecs", "process", "lineage", "logon_session")
+def _shared(column: str, comments: dict[str, Comments], *, is_table: bool) -> str:
+    """Return what a column of this name means wherever it stands."""
+    if "." in column or column.startswith("@"):
+        if not is_table and (found := comments["events"].columns.get(column)):
+            return found
+        return catalogue()[column].description if column in catalogue() else ""
+    if is_table:
+        return ""
+    return next(
+        (entry.columns[column] for entry in comments.values() if entry.is_view and entry.columns.get(column)), ""
+    )
