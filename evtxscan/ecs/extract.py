@@ -66,8 +66,8 @@ def extract(
 def _read_system(batch: Batch, ticks: Sequence[int | None]) -> None:
     created, record_ids, computers, security, correlation, execution = _children(batch.events)
     _read_time(batch, _attributes(created, "SystemTime"), ticks)
-    _read_record_id(batch, record_ids)
-    _read_keyword(batch, "host.name", computers)
+    _read_record_id(batch, _plain(record_ids))
+    _read_keyword(batch, "host.name", _plain(computers))
     _read_keyword(batch, "winlog.user.identifier", _attributes(security, "UserID"))
     _read_keyword(batch, "winlog.activity_id", _attributes(correlation, "ActivityID"))
     _read_id(batch, "process.pid", _attributes(execution, "ProcessID"))
@@ -87,9 +87,11 @@ def _children(events: list[dict[str, Any]]) -> list[Sequence[Any]]:
         return [[system.get(name) for system in systems] for name in _CHILD_NAMES]
 
 
-def _scalar(value: object) -> object:
-    """Return the text of an element that has attributes as well; any other value as it is."""
-    return value.get("#text") if isinstance(value, dict) else value
+def _plain(values: Sequence[Any]) -> Sequence[Any]:
+    """Return the values, those of elements that have attributes as well without these."""
+    if dict not in set(map(type, values)):
+        return values
+    return [value.get("#text") if isinstance(value, dict) else value for value in values]
 
 
 def _attributes(children: Sequence[Any], name: str) -> Sequence[Any] | None:
@@ -97,9 +99,9 @@ def _attributes(children: Sequence[Any], name: str) -> Sequence[Any] | None:
     if not any(children):
         return None
     try:
-        return [child[_ATTRIBUTES][name] for child in children]
+        return _plain([child[_ATTRIBUTES][name] for child in children])
     except (KeyError, TypeError):
-        return [_attribute(child, name) for child in children]
+        return _plain([_attribute(child, name) for child in children])
 
 
 def _attribute(child: object, name: str) -> object:
@@ -121,11 +123,11 @@ def _read_record_id(batch: Batch, values: Sequence[Any]) -> None:
     if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= MAX_LONG:
         batch.put("winlog.record_id", list(values))
         return
-    texts = [to_text(_scalar(value)) for value in values]
+    texts = [to_text(value) for value in values]
     cells = [None if text is None else decimal(text) for text in texts]
     batch.put("winlog.record_id", cells)
     for place, (cell, text) in enumerate(zip(cells, texts, strict=True)):
-        if text and str(cell) != text:
+        if text and (cell is None or str(cell) != text):
             batch.keep(place, "record_id", text)
 
 
@@ -135,8 +137,8 @@ def _read_keyword(batch: Batch, column: str, values: Sequence[Any] | None) -> No
     memo = CellOf(CONVERSIONS["text"], batch.strings, _NONE)
     try:
         cells, _ = cells_of(memo, values)
-    except TypeError:  # an object with attributes; a list only in a made-up record
-        cells, _ = cells_of(memo, [to_text(_scalar(value)) for value in values])
+    except TypeError:  # a list: only a made-up record has one here
+        cells, _ = cells_of(memo, [to_text(value) for value in values])
     batch.put(column, cells)
 
 

@@ -74,7 +74,7 @@ class _Record:
         if text is None or self.table.record_id_text:
             return text
         number = decimal(text)
-        return number if str(number) == text else text
+        return number if number is not None and str(number) == text else text
 
     def read_element(self, element: str, content: Any) -> None:  # noqa: ANN401
         section = _SECTIONS.get(element, "other")
@@ -147,7 +147,8 @@ def _user_data(content: dict[str, Any]) -> dict[str, Any]:
 def _attribute(system: dict[str, Any], element: str, attribute: str) -> Any:  # noqa: ANN401
     child = system.get(element)
     attributes = child.get("#attributes") if isinstance(child, dict) else None
-    return attributes.get(attribute) if isinstance(attributes, dict) else None
+    value = attributes.get(attribute) if isinstance(attributes, dict) else None
+    return value.get("#text") if isinstance(value, dict) else value
 
 
 def _identifier(raw: Any) -> str | int | None:  # noqa: ANN401
@@ -155,4 +156,4 @@ def _identifier(raw: Any) -> str | int | None:  # noqa: ANN401
     if text is None or text == "0":
         return None
     number = decimal(text)
-    return number if str(number) == text else text
+    return number if number is not None and str(number) == text else text

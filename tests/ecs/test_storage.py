@@ -37,7 +37,7 @@ TEXTS = st.one_of(
             "{00000000-0000-0000-0000-000000000000}", "0A1B2C3D-0000-0000-FFFF-00000000000A", "a\r\nb\r\n", "\n",
             "MD5=AB,SHA1=00,=,IMPHASH", "type:  5 a.example;::ffff:192.0.2.1;junk;type:  99", "DWORD (0x0000000a)",
             "HKLM\\A\\B", "HKLM", "C:\\a b\\x.exe", '"C:\\a b\\x.exe" -k  y ', "CN=Al\\, Ice,CN=Users,DC=a,DC=b", "٣",
-            "tcp", "udp", "Valid", "%%1833 %%4416", "2", "\ud7ff\U0001f4be", "nul\x00byte",
+            "tcp", "udp", "Valid", "%%1833 %%4416", "2", "\ud7ff\U0001f4be", "nul\x00byte", "None",
         ]
     ),
     st.text(max_size=12),
