@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.bulk import make
 from tests.integration.command import EVIDENCE, TESTDATA, Done, evtxscan
 
 
@@ -36,3 +39,11 @@ def detection(scenario: Path) -> Done:
 def events(scenario: Path) -> list[dict[str, Any]]:
     """All events of the shipped evidence, with what was inferred."""
     return evtxscan("query", "any where true", "--case", scenario, "--format", "ndjson").lines
+
+
+@pytest.fixture(scope="session")
+def bulk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with more evidence than one process reads alone."""
+    folder = make(tmp_path_factory.mktemp("bulk") / "evidence")
+    yield folder
+    shutil.rmtree(folder)
