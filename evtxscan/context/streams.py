@@ -78,47 +78,54 @@ class Streams:
                 sysmon_end=listed(self._kinds.of("sysmon/5")),
             )
         )
-        width = len(Row._fields)
-        return (Row._make(row[:width]) for row in rows)
+        return map(Row._make, rows)
 
     def logon_rows(self) -> Iterator[LogonRow]:
         """Yield the records that open, use and close logon sessions, in order."""
-        parts = []
-        for mapping, column in _LOGON_ID.items():
-            parts.append(
-                f'SELECT {self._era} AS era, "@timestamp" AS ticks, "winlog.record_id" AS record, "host.name",'
-                f' \'{mapping.partition("/")[2]}\' AS code, e.id, "{column}", rank, "offset" FROM event e'
-                f" JOIN context_chunk c ON c.id = e.chunk WHERE kind IN ({listed(self._kinds.of(mapping))})"
-            )
-        rows = self._db.execute(f'{" UNION ALL ".join(parts)} ORDER BY era, ticks, record, code, rank, "offset"')
-        return (LogonRow._make(row[:7]) for row in rows)
+        parts = [
+            f'SELECT {self._era} AS era, "@timestamp" AS ticks, "winlog.record_id" AS record, "host.name" AS host,'
+            f' \'{mapping.partition("/")[2]}\' AS code, e.id AS event, "{column}" AS logon, rank, "offset" AS place'
+            f" FROM event e JOIN context_chunk c ON c.id = e.chunk WHERE kind IN ({listed(self._kinds.of(mapping))})"
+            for mapping, column in _LOGON_ID.items()
+        ]
+        rows = self._db.execute(
+            f"SELECT era, ticks, record, host, code, event, logon FROM ({' UNION ALL '.join(parts)})"
+            " ORDER BY era, ticks, record, code, rank, place"
+        )
+        return map(LogonRow._make, rows)
 
 
+# The columns are the fields of Row, and behind them what else decides the order.
 _ROWS = """
-SELECT {era} AS era, e."@timestamp" AS ticks, e."host.name", 0 AS is_end, 1 AS is_security, e.id,
-    e."process.pid", e."process.executable", ifnull(e."process.command_line", s."process.command_line"),
-    e."process.parent.pid", ifnull(e."process.parent.executable", s."process.parent.executable"),
-    s."process.entity_id", s."process.parent.entity_id", s.id, e."winlog.logon.id",
-    e."winlog.event_data.TargetLogonId", s."winlog.event_data.LogonId", s."winlog.event_data.LogonGuid",
-    e."winlog.record_id" AS record, rank, e."offset" AS place
-FROM event e JOIN context_chunk c ON c.id = e.chunk
-    LEFT JOIN context_pair p ON p.security = e.id LEFT JOIN event s ON s.id = p.sysmon
-WHERE e.kind IN ({start}) AND e.id NOT IN (SELECT event FROM context_copy)
-UNION ALL
-SELECT {era}, e."@timestamp", e."host.name", 0, 0, e.id,
-    e."process.pid", e."process.executable", e."process.command_line",
-    e."process.parent.pid", e."process.parent.executable",
-    e."process.entity_id", e."process.parent.entity_id", e.id, NULL,
-    NULL, e."winlog.event_data.LogonId", e."winlog.event_data.LogonGuid",
-    e."winlog.record_id", rank, e."offset"
-FROM event e JOIN context_chunk c ON c.id = e.chunk
-WHERE e.kind IN ({sysmon_start}) AND e.id NOT IN (SELECT event FROM context_copy)
-    AND e.id NOT IN (SELECT sysmon FROM context_pair)
-UNION ALL
-SELECT {era}, e."@timestamp", e."host.name", 1, e.kind IN ({end}), e.id,
-    e."process.pid", e."process.executable", NULL, NULL, NULL, e."process.entity_id",
-    NULL, NULL, NULL, NULL, NULL, NULL, e."winlog.record_id", rank, e."offset"
-FROM event e JOIN context_chunk c ON c.id = e.chunk
-WHERE e.kind IN ({end}, {sysmon_end})
+SELECT era, ticks, host, is_end, is_security, event, pid, executable, command_line, parent_pid, parent_executable,
+    entity_id, parent_entity_id, sysmon_event, subject_logon, target_logon, sysmon_logon, sysmon_logon_guid
+FROM (
+    SELECT {era} AS era, e."@timestamp" AS ticks, e."host.name" AS host, 0 AS is_end, 1 AS is_security, e.id AS event,
+        e."process.pid" AS pid, e."process.executable" AS executable,
+        ifnull(e."process.command_line", s."process.command_line") AS command_line,
+        e."process.parent.pid" AS parent_pid,
+        ifnull(e."process.parent.executable", s."process.parent.executable") AS parent_executable,
+        s."process.entity_id" AS entity_id, s."process.parent.entity_id" AS parent_entity_id, s.id AS sysmon_event,
+        e."winlog.logon.id" AS subject_logon, e."winlog.event_data.TargetLogonId" AS target_logon,
+        s."winlog.event_data.LogonId" AS sysmon_logon, s."winlog.event_data.LogonGuid" AS sysmon_logon_guid,
+        e."winlog.record_id" AS record, rank, e."offset" AS place
+    FROM event e JOIN context_chunk c ON c.id = e.chunk
+        LEFT JOIN context_pair p ON p.security = e.id LEFT JOIN event s ON s.id = p.sysmon
+    WHERE e.kind IN ({start}) AND e.id NOT IN (SELECT event FROM context_copy)
+    UNION ALL
+    SELECT {era}, e."@timestamp", e."host.name", 0, 0, e.id, e."process.pid", e."process.executable",
+        e."process.command_line", e."process.parent.pid", e."process.parent.executable", e."process.entity_id",
+        e."process.parent.entity_id", e.id, NULL, NULL, e."winlog.event_data.LogonId",
+        e."winlog.event_data.LogonGuid", e."winlog.record_id", rank, e."offset"
+    FROM event e JOIN context_chunk c ON c.id = e.chunk
+    WHERE e.kind IN ({sysmon_start}) AND e.id NOT IN (SELECT event FROM context_copy)
+        AND e.id NOT IN (SELECT sysmon FROM context_pair)
+    UNION ALL
+    SELECT {era}, e."@timestamp", e."host.name", 1, e.kind IN ({end}), e.id, e."process.pid", e."process.executable",
+        NULL, NULL, NULL, e."process.entity_id", NULL, NULL, NULL, NULL, NULL, NULL,
+        e."winlog.record_id", rank, e."offset"
+    FROM event e JOIN context_chunk c ON c.id = e.chunk
+    WHERE e.kind IN ({end}, {sysmon_end})
+)
 ORDER BY era, ticks, record, is_end, is_security, rank, place
 """
