@@ -507,6 +507,40 @@ def test_sysmon_7_is_a_library_load() -> None:
     assert found == expected
 
 
+def test_sysmon_1_splits_the_parents_command_line_without_quotes() -> None:
+    """The first built-in rule asks for ``UsoSvc`` among the parent's arguments."""
+    start = {"OriginalFileName": "-", "CommandLine": "\"C:\\T\\a b.exe\" /x", "CurrentDirectory": "C:\\T",
+             "User": "NT AUTHORITY\\SYSTEM", "IntegrityLevel": "System",
+             "ParentProcessGuid": "A1B2C3D4-5678-606D-0000-00200000000B", "ParentProcessId": 988,
+             "ParentImage": "C:\\Windows\\System32\\svchost.exe",
+             "ParentCommandLine": "\"C:\\Windows\\system32\\svchost.exe\" -k netsvcs -p -s \"UsoSvc\"",
+             "ParentUser": "NT AUTHORITY\\SYSTEM"}  # fmt: skip
+    found = sysmon(1, {**PROCESS, "Image": "C:\\T\\a b.exe", **start})
+    assert found == {
+        "event.category": ["process"],
+        "event.type": ["start"],
+        "event.action": "Process creation",
+        **BY_PROCESS,
+        "process.executable": "C:\\T\\a b.exe",
+        "process.name": "a b.exe",
+        "process.command_line": start["CommandLine"],
+        "process.args": ["C:\\T\\a b.exe", "/x"],
+        "process.args_count": 2,
+        "process.working_directory": "C:\\T",
+        "process.parent.entity_id": "{A1B2C3D4-5678-606D-0000-00200000000B}",
+        "process.parent.pid": 988,
+        "process.parent.executable": "C:\\Windows\\System32\\svchost.exe",
+        "process.parent.name": "svchost.exe",
+        "process.parent.command_line": start["ParentCommandLine"],
+        "process.parent.args": ["C:\\Windows\\system32\\svchost.exe", "-k", "netsvcs", "-p", "-s", "UsoSvc"],
+        "process.parent.args_count": 6,
+        "user.domain": "NT AUTHORITY",
+        "user.name": "SYSTEM",
+        "related.user": ["SYSTEM"],
+        **in_event_data(IntegrityLevel="System", ParentUser="NT AUTHORITY\\SYSTEM"),
+    }
+
+
 def test_sysmon_user_that_is_no_account_stays_as_recorded() -> None:
     """Elastic drops such a user; a forensic document must not."""
     found = sysmon(5, {**PROCESS, "User": "alice"})

@@ -191,6 +191,17 @@ def test_equal_numbers_keep_their_texts() -> None:
     assert [stored.document["rule.name"] for stored in store(texts)] == ["1", "true", "1.0", "1"]
 
 
+def test_a_second_value_for_a_column_stays_as_recorded() -> None:
+    """Sysmon 8 and 10 spell one name in two ways; a record with both must not lose either."""
+    data = {"SourceProcessGuid": "a", "SourceProcessGUID": "b", "TargetProcessGuid": "c", "TargetProcessGUID": "d"}
+    text = event_json({**_SYSMON_5, "EventID": 10}, EventData=data)
+    check_batch([text])
+    document = store([text])[0].document
+    assert document["process.entity_id"] == "a"
+    assert document["winlog.event_data.SourceProcessGUID"] == "b"
+    assert document["winlog.event_data.TargetProcessGUID"] == "d"
+
+
 _SYSMON_5 = {
     "Provider": {"#attributes": {"Name": "Microsoft-Windows-Sysmon"}},
     "EventID": 5,
