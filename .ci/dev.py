@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = "testdata/evidence"
 RESULTS = {"html": "report.html", "ndjson": "findings.ndjson", "csv": "findings.csv", "json": "result.json"}
+# On every processor; the tests of one module share what they make.
+PARALLEL = ["-n", "auto", "--dist", "loadscope"]
 # What is installed and from which files: saves the next run the time of installing it again.
 STAMP = "evtxscan-installed.txt"
 IS_EDITABLE = """
@@ -74,7 +76,7 @@ class Environment:
 
     def scan(self, *arguments: str) -> None:
         """Show and run a command of evtxscan; leave with its exit code if it fails."""
-        say("\n$ " + typed(["evtxscan", *arguments]))
+        say("$ " + typed(["evtxscan", *arguments]))
         finished = subprocess.run([str(self.evtxscan), *arguments], cwd=ROOT, check=False)
         if finished.returncode:
             sys.exit(finished.returncode)
@@ -100,8 +102,11 @@ def demo(environment: Environment, report: Path) -> None:
     case = f"{place}/case.db"
     for old in report.glob("case.db*"):  # the demonstration starts from nothing, however often it runs
         old.unlink()
+    say("")
     environment.scan("ingest", EVIDENCE, "--case", case, "--case-number", "DEMO-1", "--exhibit", "EX-1")
+    say("")
     environment.scan("detect", "--case", case)
+    say("")
     for form, name in RESULTS.items():
         environment.scan("detect", "--case", case, "--format", form, "--output", f"{place}/{name}")
     say(
@@ -175,7 +180,8 @@ def main() -> None:
         check(environment)
     else:
         environment.install(dev=True)
-        environment.run("-m", "pytest", *rest)
+        chosen = any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in rest)
+        environment.run("-m", "pytest", *([] if chosen else PARALLEL), *rest)
 
 
 if __name__ == "__main__":
