@@ -58,9 +58,7 @@ def main() -> None:
     """Run the command line and leave with the documented exit code; no traceback for what a user can cause."""
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        _leave("interrupted", EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
         _leave("interrupted; what was stored is complete, run the same command again to go on", EXIT_INTERRUPTED)
     except click.ClickException as error:
         error.show()

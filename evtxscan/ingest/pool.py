@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection
 
 from evtxscan.ingest.batch import Batch, Task, crashed_chunk, run_task
@@ -35,6 +36,29 @@ def _end_with(sentinel: int) -> None:
     """Leave when the main process is gone, however it went; nobody else would tell."""
     connection.wait([sentinel])
     os._exit(1)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold back an interrupt while processes start, and let it through afterwards.
+
+    A terminal interrupts all of its processes. One that has not got to _start_worker, or whose start is cut off by
+    the main process's interrupt, would print a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if hasattr(signal, "pthread_sigmask") else None
+    try:
+        yield
+    finally:
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # a new process inherits the mask, and keeps it
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _work(task: Task) -> Batch:
@@ -79,9 +103,14 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(jobs, context, _start_worker, (self._known,))
 
+    @staticmethod
+    def _submit(executor: ProcessPoolExecutor, task: Task) -> Future[Batch]:
+        with _interrupts_held():
+            return executor.submit(_work, task)
+
     def submit(self, task: Task) -> None:
         try:
-            future = self._executor.submit(_work, task)
+            future = self._submit(self._executor, task)
         except BrokenProcessPool:
             future = Future()
             future.set_exception(BrokenProcessPool())
@@ -105,16 +134,17 @@ class _Pool:
             alone = Task(task.location, number, 1, task.only)
             with self._start(1) as executor:
                 try:
-                    parts.append(executor.submit(_work, alone).result())
+                    parts.append(self._submit(executor, alone).result())
                 except BrokenProcessPool:
                     parts.append(crashed_chunk(alone))
                 except OSError as error:
                     return error
         self._executor = self._start(self._jobs)
-        self._futures = deque((other, self._executor.submit(_work, other)) for other, _ in self._futures)
+        self._futures = deque((other, self._submit(self._executor, other)) for other, _ in self._futures)
         return parts
 
     def stop(self) -> None:
+        processes = list((self._executor._processes or {}).values())  # shutdown forgets them
         self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in list((self._executor._processes or {}).values()):
+        for process in processes:
             process.terminate()
