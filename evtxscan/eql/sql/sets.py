@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ahocorasick
+
 from evtxscan.eql.predicates import Leaf, Values
 from evtxscan.eql.scalars import fold_ascii
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
@@ -14,6 +16,7 @@ from evtxscan.evtx.filetime import to_iso
 
 # Longer lists of ids go to a temporary table.
 _INLINE = 200
+_FEW_LITERALS = 8
 
 Weak = Callable[[Leaf, str], bool]
 """Tells whether a test's *no* for a recorded text proves nothing (see detect.services)."""
@@ -98,12 +101,12 @@ class ValueSets:
             yield from zip(ids, texts, strict=True)
             return
         squeeze = only.squeeze
-        wanted = [fold_ascii(squeeze(literal)) for literal in literals]
+        contains = _finder([fold_ascii(squeeze(literal)) for literal in literals])
         key = (given.columns, squeeze)
         if key not in self._squeezed:
             self._squeezed[key] = [fold_ascii(squeeze(text)) for text in texts]
         for cell, text, squeezed in zip(ids, texts, self._squeezed[key], strict=True):
-            if any(literal in squeezed for literal in wanted) or self._weak(leaf, text):
+            if contains(squeezed) or self._weak(leaf, text):
                 yield cell, text
 
     def _domain(self, columns: tuple[str, ...]) -> tuple[list[int], list[str]]:
@@ -166,6 +169,21 @@ class ValueSets:
         self._db.execute(f"CREATE TABLE {table} (value PRIMARY KEY) WITHOUT ROWID")
         self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?)", ((cell,) for cell in cells))
         return f"({sql} IS NOT NULL AND {sql} IN {table})"
+
+
+def _finder(literals: list[str]) -> Callable[[str], bool]:
+    """Return a function that tells whether a text contains one of the literals.
+
+    A handful is looked for one by one; for more, one pass of an Aho-Corasick automaton finds any number of them.
+    """
+    distinct = sorted(set(literals))
+    if len(distinct) <= _FEW_LITERALS or not all(distinct):
+        return lambda text: any(literal in text for literal in distinct)
+    automaton = ahocorasick.Automaton(ahocorasick.STORE_LENGTH)
+    for literal in distinct:
+        automaton.add_word(literal)
+    automaton.make_automaton()
+    return lambda text: next(automaton.iter(text), None) is not None
 
 
 def _fixed(leaf: Leaf, storages: list[Fixed]) -> Answer:
