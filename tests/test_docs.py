@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +140,21 @@ def test_example_queries_run(sessions: dict[str, str], tmp_path: Path) -> None:
     for sql in blocks:
         assert list(database.query(sql)), sql
     database.close()
+
+
+def test_example_code_runs(tmp_path: Path) -> None:
+    """The Python of library.md, as one script beside a folder of evidence."""
+    text = (DOCS / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.MULTILINE)
+    assert len(blocks) == 2
+    shutil.copytree(ROOT / "testdata" / "evidence", tmp_path / "evidence")
+    code = textwrap.dedent("\n".join(blocks))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "460 0 True"
+    assert "ws-fin-07.corp.example match" in lines
+    assert lines[-1].startswith("ed296c5bb07eebc1-3-512 ")
 
 
 @pytest.mark.skipif(not os.environ.get("EVTXSCAN_CONFORMANCE"), reason="EVTXSCAN_CONFORMANCE is not set")
