@@ -8,7 +8,9 @@ than the record before them.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from evtxscan.context.boots import BootSign, Sign
@@ -27,8 +29,8 @@ _SIGNS: Mapping[str, Sign] = {
     "system/13": "kernel_stop",
 }
 _NAMED_TIMES: Mapping[Sign, str] = {"kernel_start": "StartTime", "kernel_stop": "StopTime"}
-# Signs that stand in their log behind what was written before the boot. Kernel-General 12 and 13 do not.
-_FIRST_OF_BOOT: frozenset[Sign] = frozenset({"first_process", "4608", "6005", "6009"})
+# Signs of which the first stands in its log behind all that was written before the boot.
+_FIRST_OF_BOOT: frozenset[Sign] = frozenset({"first_process", "kernel_start", "4608", "6005", "6009"})
 
 # What the kernel itself starts at boot, before anything else runs.
 _FIRST_PROGRAMS = frozenset({"smss.exe", "registry"})
@@ -64,6 +66,10 @@ class _Found(NamedTuple):
     named: int | None
     chunk: int
     offset: int
+
+
+def _by_host_and_time(found: _Found) -> tuple[str, int, str, int]:
+    return found.host, found.ticks, found.sign, found.record or 0
 
 
 class Signs:
@@ -105,6 +111,7 @@ class Signs:
         rows = self._db.execute(
             f'SELECT id, kind, "host.name", "winlog.record_id", "@timestamp", {time}, chunk, "offset",'
             f' "process.executable" FROM event WHERE kind IN ({listed(kinds)}) AND "@timestamp" IS NOT NULL {of_kernel}'
+            ' ORDER BY (SELECT sha256 FROM chunk c WHERE c.id = chunk), "offset"'
         )
         for event, kind, host, record, ticks, text, chunk, offset, program in rows:
             if of_kernel and self._programs[program].rpartition("\\")[2] not in _FIRST_PROGRAMS:
@@ -132,14 +139,39 @@ class Signs:
             yield ClockRow(event, self._hosts[host], old, new, method)
 
     def _changes_at_boot(self) -> Iterator[ClockRow]:
-        for found in self._found:
-            if found.sign not in _FIRST_OF_BOOT or found.record is None:
+        """Yield a change for each boot with a clock behind; every log with signs of the boot is cut at the first."""
+        for host, signs in groupby(sorted(self._found, key=_by_host_and_time), key=lambda found: found.host):
+            firsts = [found for found in signs if found.sign in _FIRST_OF_BOOT and found.record is not None]
+            times = [found.ticks for found in firsts]
+            for event, old, first, last in self._falls(firsts):
+                yield ClockRow(event, host, old, first, "at_boot")
+                cuts: dict[str, int] = {}
+                around = slice(bisect_left(times, first - _BELIEVED), bisect_right(times, last + _BELIEVED))
+                for found in firsts[around]:
+                    log = self._kinds.log[found.kind]
+                    cuts[log] = min(cuts.get(log, found.record or 0), found.record or 0)
+                self._changes += [
+                    ClockChange(host, log, record, old, first, is_at_boot=True) for log, record in sorted(cuts.items())
+                ]
+
+    def _falls(self, signs: list[_Found]) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (first record, time before, first time, last time) of boots whose first records are older than those
+        before them, from the signs of one host in order of time."""
+        fall: tuple[int, int, int, int] | None = None
+        for found in signs:
+            before = (
+                None if found.sign == "kernel_start" else self._time_before(found.chunk, found.offset, _WRITTEN_AHEAD)
+            )
+            if before is None or before - found.ticks < _FALL_AT_BOOT:
                 continue
-            before = self._time_before(found.chunk, found.offset, _WRITTEN_AHEAD)
-            if before is not None and before - found.ticks >= _FALL_AT_BOOT:
-                log = self._kinds.log[found.kind]
-                self._changes.append(ClockChange(found.host, log, found.record, before, found.ticks, is_at_boot=True))
-                yield ClockRow(found.event, found.host, before, found.ticks, "at_boot")
+            if fall is not None and found.ticks - fall[3] <= _BELIEVED:
+                fall = (fall[0], max(fall[1], before), fall[2], found.ticks)
+                continue
+            if fall is not None:
+                yield fall
+            fall = (found.event, before, found.ticks, found.ticks)
+        if fall is not None:
+            yield fall
 
     def _time_before(self, chunk: int, offset: int, records: int) -> int | None:
         """Return the latest time among the ``records`` before one: of the same chunk, others may be of another log."""

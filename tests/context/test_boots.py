@@ -35,6 +35,28 @@ def test_two_boots_within_minutes_are_two() -> None:
     assert starts(*entries) == [None, HOUR, HOUR + 90 * SECOND]
 
 
+def test_boots_are_told_apart_by_each_kind_of_sign() -> None:
+    # Catches: a sign that comes twice, out of its order, behind a stop or hours later taken into the boot before.
+    assert starts((HOUR, "4608"), (HOUR + MINUTE, "4608")) == [None, HOUR, HOUR + MINUTE]
+    assert starts(
+        (HOUR, "first_process"), (HOUR + SECOND, "4608"), (HOUR + MINUTE, "first_process"), (HOUR + 2 * MINUTE, "4608")
+    ) == [None, HOUR, HOUR + MINUTE]
+    assert starts((HOUR, "4608"), (HOUR + MINUTE, "6006"), (HOUR + 2 * MINUTE, "6005")) == [
+        None,
+        HOUR,
+        HOUR + 2 * MINUTE,
+    ]
+    assert starts((HOUR, "4608"), (HOUR + 20 * MINUTE, "6005")) == [None, HOUR, HOUR + 20 * MINUTE]
+
+
+def test_copies_of_a_sign_are_one_boot() -> None:
+    # Catches: a boot for each copy of the log.
+    (sign,) = signs((HOUR, "4608"))
+    copy = BootSign(sign.host, sign.key, sign.record, 2, sign.sign)
+    _, boot = Boots([sign, copy]).of("ws")
+    assert sorted(event for event, _ in boot.events) == [1, 2]
+
+
 def test_restart_of_the_log_service_is_no_boot() -> None:
     # Catches: lineage broken by whoever stops and starts the log service, and its stop told as a shutdown.
     boots = Boots(
@@ -69,9 +91,10 @@ def test_how_a_boot_ended() -> None:
     boots = Boots(
         signs(
             (HOUR, "kernel_start"),
-            (2 * HOUR, "6006"),
             (2 * HOUR + SECOND, "kernel_stop"),
+            (2 * HOUR + 2 * SECOND, "6006"),
             (3 * HOUR, "kernel_start"),
+            (3 * HOUR + MINUTE, "6006"),
             (4 * HOUR, "kernel_start"),
             (4 * HOUR + MINUTE, "6008"),
             (4 * HOUR + MINUTE, "6005"),

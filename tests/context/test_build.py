@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pytest
 
 from evtxscan.context import build
 from evtxscan.context.build import ensure, rebuild
+from evtxscan.context.model import SessionInfo
 from evtxscan.context.read import Context
 from evtxscan.store.case import Case
 from evtxscan.store.events import Events
@@ -37,7 +39,10 @@ def busy() -> Machine:
         machine.start(at, 4000 + 4 * number, parent=900, SubjectLogonId=0x101)
         machine.sysmon_start(at, 4000 + 4 * number, number + 1, LogonId=0x101, ParentProcessId=900)
     machine.set_clock(START + 3 * HOUR, START + 2 * HOUR)
-    machine.log(4648, START + 2 * HOUR + MINUTE, SubjectLogonId=0x101, TargetUserName="admin")
+    for number in range(2):
+        at = START + 2 * HOUR + number * MINUTE
+        machine.log(4648, at, SubjectLogonId=0x101, TargetUserName="admin")
+        machine.end(at, 4000 + 4 * number)
     machine.shutdown(START + 4 * HOUR)
     machine.boot(START + 5 * HOUR)
     machine.start(START + 6 * HOUR, 4000, parent=900, SubjectLogonId=0x202)
@@ -81,6 +86,24 @@ def test_order_of_ingest_changes_nothing(tmp_path: Path) -> None:
     assert all(first.values())
 
 
+def test_parts_of_a_log_make_one_whatever_comes_first(tmp_path: Path) -> None:
+    # Catches: records of one moment ordered by their rows instead of their record ids; uses of credentials, too.
+    machine = Machine()
+    machine.logon(START - HOUR, 0x101)
+    machine.log(4648, START - MINUTE, SubjectLogonId=0x101)
+    machine.start(START, 900, SVCHOST, USOSVC)
+    machine.start(START, 4000, parent=900, SubjectLogonId=0x101)
+    machine.log(4648, START + MINUTE, SubjectLogonId=0x101)
+    old, new = tmp_path / "old.evtx", tmp_path / "new.evtx"
+    write_log(old, machine.security[:3])
+    write_log(new, machine.security[3:], first_record_id=4)
+    with ingested(tmp_path / "case.db", [[new], [old]]) as case:
+        (event,) = case.db.execute("SELECT security_event FROM process WHERE parent IS NOT NULL").fetchone()
+        session = Context(case).session_of(event)
+        assert isinstance(session, SessionInfo)
+        assert [use.ticks for use in session.credentials] == [START - MINUTE, START + MINUTE]
+
+
 def test_exported_copy_of_a_log_adds_witnesses_and_no_process(tmp_path: Path) -> None:
     # Catches: every process and session doubled by a second copy of the log, whose chunks are filled differently.
     machine = busy()
@@ -88,7 +111,7 @@ def test_exported_copy_of_a_log_adds_witnesses_and_no_process(tmp_path: Path) ->
     with ingested(tmp_path / "one.db", [paths]) as case:
         counts = [case.db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("process", "logon_session")]
     paths.append(tmp_path / "Exported.evtx")
-    write_log(paths[-1], machine.security, records_per_chunk=7)
+    write_log(paths[-1], machine.security[1:], first_record_id=2, records_per_chunk=7)
     with ingested(tmp_path / "two.db", [paths]) as case:
         again = [case.db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("process", "logon_session")]
         (event,) = case.db.execute("SELECT max(sysmon_event) FROM process").fetchone()
@@ -209,6 +232,33 @@ def test_clock_behind_at_boot_does_not_mix_boots(tmp_path: Path) -> None:
         ).fetchall()
         assert parents == [(4000, None, "host_restarted"), (4004, None, "host_restarted")]
         assert ("at_boot",) in case.db.execute("SELECT method FROM clock_change").fetchall()
+
+
+def test_record_written_ahead_of_a_boot_does_not_hide_that_the_clock_was_behind(tmp_path: Path) -> None:
+    # Catches: only the one record before a boot compared. Windows 7 writes 1101 there, with the time after the clock
+    # is set; so it does in the public log of a machine that was put back and whose hardware clock is ten hours ahead.
+    machine = Machine()
+    machine.boot(START)
+    machine.start(START + 5 * HOUR, 900, SVCHOST, USOSVC)
+    machine.start(START + 14 * HOUR, 904, CMD)
+    machine.log(4697, START + 2 * HOUR + MINUTE, ServiceName="written ahead")
+    machine.boot(START + 12 * HOUR)
+    machine.set_clock(START + 12 * HOUR + 10 * SECOND, START + 2 * HOUR)
+    machine.start(START + 7 * HOUR, 4000, parent=900)
+    with case_of(tmp_path, machine) as case:
+        assert case.db.execute("SELECT parent_reason FROM process WHERE pid = 4000").fetchone() == ("host_restarted",)
+        boots = case.db.execute("SELECT started FROM boot WHERE number > 0 ORDER BY number").fetchall()
+        assert boots == [(START,), (START + 12 * HOUR,)]
+
+
+def test_start_time_that_cannot_be_true_is_not_believed(tmp_path: Path) -> None:
+    # Catches: a damaged StartTime that puts the boot into 1601.
+    machine = Machine()
+    machine.boot(START)
+    (first, *others) = machine.system
+    machine.system = [replace(first, values=first.template.row(StartTime=0)), *others]
+    with case_of(tmp_path, machine) as case:
+        assert case.db.execute("SELECT started FROM boot WHERE number = 1").fetchone() == (START + SECOND // 2,)
 
 
 def test_a_case_is_read_without_a_rebuild(tmp_path: Path) -> None:

@@ -86,3 +86,10 @@ def test_log_whose_times_do_not_fall_has_no_cut() -> None:
     found = clock(back(100, NOON, NOON - 2 * HOUR))
     enter_cuts(found.stretches[0], SYSMON, [(1, NOON - HOUR), (2, NOON - HOUR - SECOND // 100), (3, NOON)])
     assert SYSMON not in found.stretches[0].cuts
+
+
+def test_set_backs_far_apart_add_up() -> None:
+    # Catches: eras counted within each stretch alone.
+    found = clock(back(100, NOON, NOON - 2 * HOUR), back(200, NOON + 9 * HOUR, NOON + 7 * HOUR))
+    assert [found.era(SEC, record, NOON + 8 * HOUR) for record in (150, 350)] == [1, 2]
+    assert found.era(SEC, 150, NOON + 5 * HOUR) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from evtxscan.context.read import Context
 from evtxscan.store.case import Case
 from tests.context.machine import CMD, HOUR, MINUTE, SECOND, START, SVCHOST, USOSVC, Machine, case_of
+from tests.evtxmaker import Event, Field, template
 
 
 def lineage(case: Case, pid: int) -> tuple[Any, ...]:
@@ -164,6 +166,46 @@ def test_clock_set_back_does_not_make_later_processes_parents(tmp_path: Path) ->
         assert parent_of(case, 4000)[3] == "parent_record_missing"
 
 
+def test_clock_set_back_orders_a_log_that_does_not_record_it(tmp_path: Path) -> None:
+    # Catches: Sysmon's records left in the order of their times.
+    machine = Machine()
+    machine.sysmon_start(START + 5 * HOUR, 900, 1, SVCHOST, USOSVC)
+    machine.set_clock(START + 6 * HOUR, START + 3 * HOUR)
+    machine.sysmon_start(START + 4 * HOUR, 4000, 2, ParentProcessId=900)
+    with case_of(tmp_path, machine) as case:
+        assert parent_of(case, 4000) == (900, USOSVC, "pid_time", None)
+
+
+def test_clock_change_in_local_time_is_told_by_the_records_around(tmp_path: Path) -> None:
+    # Catches: Windows 7's 4616, whose times are texts in the user's format, taken for no change.
+    machine = Machine()
+    machine.start(START + 5 * HOUR, 900, SVCHOST, USOSVC)
+    made = template("security", 4616)
+    old = replace(made, fields=tuple(Field(f.name) if f.name.endswith("Time") else f for f in made.fields))
+    times = old.row(PreviousTime="12:14:49 AM", NewTime="2:14:52 PM")
+    machine.security.append(Event(old, START + 3 * HOUR, machine.name, times))
+    machine.start(START + 4 * HOUR, 4000, parent=900)
+    with case_of(tmp_path, machine) as case:
+        assert parent_of(case, 4000) == (900, USOSVC, "pid_time", None)
+        change = case.db.execute("SELECT old, new, method FROM clock_change").fetchone()
+        assert change == (START + 5 * HOUR, START + 3 * HOUR, "previous_record")
+
+
+def test_parents_command_line_comes_from_the_record_that_has_it(tmp_path: Path) -> None:
+    # Catches: a value marked as inferred from a record in which nobody will find it.
+    machine = Machine()
+    machine.start(START, 900, SVCHOST, "")
+    machine.sysmon_start(START, 900, 1, SVCHOST, USOSVC)
+    machine.start(START + HOUR, 4000, parent=900)
+    with case_of(tmp_path, machine) as case:
+        assert lineage(case, 4000) == (SVCHOST, USOSVC, "pid_time", None)
+        (origin, sysmon) = case.db.execute(
+            "SELECT parent_event, (SELECT sysmon_event FROM process WHERE pid = 900) FROM lineage"
+            " WHERE parent_event IS NOT NULL"
+        ).fetchone()
+        assert origin == sysmon
+
+
 def test_hosts_do_not_share_processes(tmp_path: Path) -> None:
     # Catches: the host left out of the join. Upper and lower case name one host.
     machine, other = Machine(), Machine(name="WS-FIN-08")
@@ -246,6 +288,17 @@ def test_parent_that_exits_at_once_is_still_the_parent(tmp_path: Path) -> None:
     machine.sysmon_end(START + SECOND - SECOND // 100, 900, 1)
     with case_of(tmp_path, machine) as case:
         assert parent_of(case, 4000)[0] == 900
+
+
+def test_end_of_the_ids_former_holder_does_not_end_the_present_one(tmp_path: Path) -> None:
+    # Catches: Sysmon's ends matched by process id alone, although they name the process.
+    machine = Machine()
+    machine.sysmon_start(START, 900, 1, SVCHOST, "svchost -k old")
+    machine.sysmon_start(START + HOUR, 900, 2, SVCHOST, USOSVC)
+    machine.sysmon_end(START + HOUR + SECOND, 900, 1, SVCHOST)
+    machine.start(START + 2 * HOUR, 4000, parent=900)
+    with case_of(tmp_path, machine) as case:
+        assert parent_of(case, 4000) == (900, USOSVC, "pid_time", None)
 
 
 def test_ends_are_recorded_or_bounded(tmp_path: Path) -> None:

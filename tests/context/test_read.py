@@ -65,6 +65,8 @@ def test_tree_of_children_is_bounded_and_says_what_it_leaves_out(tmp_path: Path)
         flat = context.children(root, depth=1)
         assert (flat.left_out, flat.children[0].children, flat.children[0].left_out) == (0, (), 5)
         assert context.children(root, most=3).left_out == 2
+        few = context.children(root, most=7)
+        assert (few.left_out, len(few.children[0].children), few.children[0].left_out) == (0, 2, 3)
 
 
 def test_forged_parents_in_a_ring_end(tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ def test_ends_of_sessions(tmp_path: Path) -> None:
     machine.log(4647, START + HOUR, TargetLogonId=0x101)
     machine.log(4634, START + HOUR + SECOND, TargetLogonId=0x101, LogonType=2)
     machine.log(4647, START + HOUR, TargetLogonId=0x102)
+    machine.logon(START + HOUR, 0x106)
+    machine.log(4634, START + HOUR + SECOND, TargetLogonId=0x106)
+    machine.log(4647, START + HOUR + 2 * SECOND, TargetLogonId=0x106)
+    machine.log(4634, START + HOUR, TargetLogonId=0x3E7)
     machine.shutdown(START + 2 * HOUR)
     machine.boot(START + 3 * HOUR)
     machine.logon(START + 3 * HOUR + MINUTE, 0x104)
@@ -77,6 +81,8 @@ def test_ends_of_sessions(tmp_path: Path) -> None:
         (0x101, START + HOUR + SECOND, "logoff"),
         (0x102, START + HOUR, "user_logoff"),
         (0x103, START + 2 * HOUR, "shutdown"),
+        (0x106, START + HOUR + SECOND, "logoff"),
+        (0x3E7, START + 2 * HOUR, "shutdown"),
         (0x104, START + 4 * HOUR, "restart"),
         (0x105, None, None),
     ]
@@ -173,10 +179,41 @@ def test_missing_logons_say_why(tmp_path: Path) -> None:
     sysmon.sysmon_start(START, 4004, 1, LogonId=0x101, User="CORP\\ada")
     booted.boot(START)
     booted.start(START + MINUTE, 4008, SubjectLogonId=0x101)
-    with case_of(tmp_path, machine, sysmon, booted) as case:
+    late, logons = Machine(name="WS-FIN-10"), Machine(name="WS-FIN-11")
+    late.boot(START)
+    late.security.clear()
+    late.start(START + HOUR, 4012, SubjectLogonId=0x101)
+    logons.boot(START)
+    logons.logon(START + MINUTE, 0x102)
+    logons.sysmon_start(START + HOUR, 4016, 1, LogonId=0x101)
+    with case_of(tmp_path, machine, sysmon, booted, late, logons) as case:
         assert session(case, 4000).reason == "log_begins_later"
         assert session(case, 4004).reason == "no_security_log"
         assert session(case, 4008).reason == "logon_not_recorded"
+        assert session(case, 4012).reason == "log_begins_later"
+        assert session(case, 4016).reason == "logon_not_recorded"
+
+
+def test_privileges_written_a_moment_before_the_logon_are_its_own(tmp_path: Path) -> None:
+    # Catches: a session without a logon beside the one with it; privileges of a later record shown as the logon's.
+    machine = Machine()
+    machine.log(4672, START, SubjectLogonId=0x101, PrivilegeList="SeDebugPrivilege")
+    machine.logon(START + 1, 0x101, "ada")
+    machine.log(4672, START + HOUR, SubjectLogonId=0x101, PrivilegeList="SeTcbPrivilege")
+    machine.start(START + 2 * HOUR, 4000, SubjectLogonId=0x101)
+    with case_of(tmp_path, machine) as case:
+        assert case.db.execute("SELECT count(*) FROM logon_session").fetchone() == (1,)
+        assert session(case, 4000).privileges == ("SeDebugPrivilege",)
+
+
+def test_session_without_a_logon_is_open_from_its_first_use(tmp_path: Path) -> None:
+    # Catches: the session known from its logoff on, when it is over.
+    machine = Machine()
+    machine.start(START + HOUR, 4000, SubjectLogonId=0x101)
+    machine.log(4634, START + 2 * HOUR, TargetLogonId=0x101)
+    with case_of(tmp_path, machine) as case:
+        found = session(case, 4000)
+        assert (found.started, found.first_seen, found.ended) == (None, START + HOUR, START + 2 * HOUR)
 
 
 def test_event_without_a_logon_id_has_no_session(tmp_path: Path) -> None:
