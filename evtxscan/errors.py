@@ -40,10 +40,15 @@ class EqlError(EvtxscanError):
         self.line = line
         self.column = column
 
+    @property
+    def excerpt(self) -> str:
+        """The line of ``source`` that the place is in."""
+        lines = self.source.splitlines()
+        return lines[self.line - 1] if 0 < self.line <= len(lines) else ""
+
     def explain(self) -> str:
         """Return the message with its place, the source line and a caret."""
-        lines = self.source.splitlines()
-        text = lines[self.line - 1] if 0 < self.line <= len(lines) else ""
+        text = self.excerpt
         pad = "".join("\t" if c == "\t" else " " for c in text[: self.column - 1])
         return f"line {self.line}, column {self.column}: {self.message}\n  {text}\n  {pad}^"
 

@@ -28,8 +28,8 @@ def detect(
 ) -> Result:
     """Run rules over a case, keep what they find in it, and return it.
 
-    ``progress`` is told how many of the rules are done. Raises RuleError when a named path does not exist or no rule
-    could be read, UsageError, CaseError.
+    ``progress`` is told how many of the rules are done. Raises RuleError when a named path does not exist,
+    EvtxscanError when not one of the rules could run, UsageError, CaseError.
     """
     scope = filters.scope()
     rules = load_rules(rule_paths)
@@ -42,11 +42,13 @@ def detect(
     refused = [RefusedRule(error.path, error.message) for error in rules.errors]
     for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents, around), 1):
         if isinstance(result, Refused):
-            refused.append(RefusedRule(result.path, result.message, result.line, result.column))
+            refused.append(RefusedRule(result.path, result.message, result.line, result.column, result.excerpt))
         else:
             results.append(result)
         if progress:
             progress(number, len(rules.rules))
+    if not results:
+        raise EvtxscanError("\n".join(rule.explain() for rule in refused))
     return Result(
         findings=KeptFindings(case, [result.rule.id for result in results]),
         verdicts=tuple(verdict for result in results for verdict in result.verdicts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -21,6 +22,10 @@ COMMANDS = {
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads our output any more (`| head`)."""
+
+
 class _Commands(click.Group):
     """Knows the commands' names and one-line helps without importing them: ``--help`` has to be quick."""
 
@@ -32,6 +37,12 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"evtxscan.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what a command returns
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error  # of the error itself click would make exit code 1
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -63,10 +74,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`). Keep Python from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderGoneError:
+        _discard_output()
         sys.exit(0)
+    except OSError as error:
+        _discard_output()
+        _leave(f"{error.filename or 'output'}: {error.strerror or error}", EXIT_FAILED)
     except UsageError as error:
         _leave(str(error), EXIT_USAGE)
     except EqlError as error:
@@ -76,6 +89,12 @@ def main() -> None:
     except MemoryError:
         _leave("not enough memory", EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _discard_output() -> None:
+    """Keep Python from failing once more, and complaining, when it flushes standard output at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(message: str, code: int) -> None:

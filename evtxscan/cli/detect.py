@@ -9,8 +9,9 @@ import click
 
 from evtxscan.casework import Filters, detect, logged, settled
 from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
-from evtxscan.cli.output import open_output
+from evtxscan.cli.output import open_output, say
 from evtxscan.export.render import RESULT_FORMATS, render
+from evtxscan.export.text import visible
 
 
 @click.command("detect")
@@ -55,6 +56,10 @@ def command(
         result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only))
         with open_output(output) as stream:
             render(result, form, stream)
+        if form != "table" or output is not None:  # a table on the screen has just said so
+            for rule in result.refused:
+                for number, line in enumerate(rule.explain().splitlines()):
+                    say(visible(line if number else f"evtxscan: not run: {line}"), quiet=False)
         if fail_on_match and len(result.findings):
             run.exit_code = 1
     return run.exit_code

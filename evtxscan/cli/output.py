@@ -22,11 +22,18 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
     EvtxscanError when the file cannot be written.
     """
     if path is None:
+        if sys.stdout is None:
+            raise EvtxscanError("standard output is closed; name a file with --output")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     refuse_evidence(path, "--output")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe must not be replaced
+            with path.open("wb") as device:
+                yield device
+            return
+        path = path.resolve()  # a link stays, and what it points to is replaced
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             part = Path(file.name)
             try:
@@ -37,6 +44,8 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
                 raise
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise EvtxscanError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -31,13 +31,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A rule that could not run, and why; line and column (from 1) are those of the rule file."""
+    """A rule that could not run, and why.
+
+    ``line`` is that of the rule file, ``column`` that of ``excerpt``, the line of the query; both count from 1.
+    """
 
     rule: str
     path: str
     message: str
     line: int | None = None
     column: int | None = None
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def _read(rule: Rule) -> BoundEventQuery | Refused:
         return read_query(rule.query)
     except EqlError as error:
         line = rule.query_line + error.line - 1
-        return Refused(rule.id, rule.path, f"{error.message}", line, error.column)
+        return Refused(rule.id, rule.path, error.message, line, error.column, error.excerpt)
 
 
 def _run(queries: CaseQueries, hosts: Hosts, rule: Rule, query: BoundEventQuery) -> RuleResult:

@@ -11,12 +11,23 @@ from evtxscan.export.fields import Document, get
 
 @dataclass(frozen=True, slots=True)
 class RefusedRule:
-    """A rule that could not run: its file, why, and the place in its query where there is one (from 1)."""
+    """A rule that could not run: its file, why, and the place in its query where there is one (from 1).
+
+    ``excerpt`` is the line of the query that holds the place.
+    """
 
     path: str
     message: str
     line: int | None = None
     column: int | None = None
+    excerpt: str = ""
+
+    def explain(self) -> str:
+        """Return the message with its place, the line of the query and a caret."""
+        if self.line is None or self.column is None:
+            return f"{self.path}: {self.message}"
+        pad = "".join("\t" if c == "\t" else " " for c in self.excerpt[: self.column - 1])
+        return f"{self.path}, line {self.line}, column {self.column}: {self.message}\n  {self.excerpt}\n  {pad}^"
 
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""

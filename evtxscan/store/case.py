@@ -98,7 +98,7 @@ def versions() -> dict[str, str]:
 
 def create_or_open(path: Path) -> Case:
     """Open the case at ``path`` for writing, making it if there is no file. Raises CaseError."""
-    if not path.exists():
+    if not path.exists() or _is_empty(path):
         if not path.parent.is_dir():
             raise CaseError(f"{path}: the folder {path.parent} does not exist; create it first")
         with explained(path):
@@ -136,6 +136,11 @@ def migrations() -> list[str]:
     return schema.names("migrations", ".sql")
 
 
+def _is_empty(path: Path) -> bool:
+    """Tell whether nothing was ever written: making a case was cut off at once, or the disk was full."""
+    return path.is_file() and path.stat().st_size == 0
+
+
 def _check_file(path: Path) -> None:
     try:
         with path.open("rb") as file:
@@ -144,7 +149,9 @@ def _check_file(path: Path) -> None:
         raise CaseError(f"{path}: no such case; make one with: evtxscan ingest EVIDENCE --case {path}") from error
     except OSError as error:
         raise CaseError(f"{path}: cannot be opened: {error.strerror or error}") from error
-    if head and head != _MAGIC:
+    if not head:
+        raise CaseError(f"{path}: an empty file; make a case of it with: evtxscan ingest EVIDENCE --case {path}")
+    if head != _MAGIC:
         raise CaseError(f"{path}: not a case of evtxscan (no SQLite file); name another file with --case")
 
 
