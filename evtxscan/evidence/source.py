@@ -13,6 +13,7 @@ from typing import BinaryIO
 from evtxscan.errors import EvidenceError
 
 _HASH_BLOCK = 1 << 20
+_HEAD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,14 @@ class Source:
             return self.location.open("rb")
         except OSError as error:
             raise unreadable(self.location, error) from error
+
+    def head(self) -> bytes:
+        """Return the first bytes, as many as say how long the log should be; none when it cannot be read."""
+        try:
+            with self.location.open("rb") as file:
+                return file.read(_HEAD)
+        except OSError:
+            return b""  # reading the rest says why
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """Read all of it and return the SHA-256 in hex; ``progress`` is told the bytes of each block."""

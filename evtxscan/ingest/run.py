@@ -13,7 +13,7 @@ from evtxscan.errors import EvidenceError, UsageError
 from evtxscan.evidence.discover import Found, Skipped, discover
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evidence.source import Source, unreadable
-from evtxscan.evtx.chunks import count_chunks
+from evtxscan.evtx.chunks import count_chunks, cut_short
 from evtxscan.ingest.batch import CHUNKS_PER_BATCH, Task
 from evtxscan.ingest.pool import Outcome, run_tasks
 from evtxscan.ingest.summary import Loss, Progress, SourceSummary, Summary
@@ -38,11 +38,12 @@ class Options:
 
 @dataclass(slots=True)
 class _Reading:
-    """A source that is being read: its row, its hash before (a future), and what came of it so far."""
+    """A source that is being read: its row, its hash before (a future), its first bytes, and what came of it so far."""
 
     source: Source
     row: int
     before: Future[str]
+    head: bytes
     summary: SourceSummary
     after: Future[str] | None = None
 
@@ -152,7 +153,7 @@ class _Ingestion:
     def _begin(self, source: Source) -> None:
         row = self._writer.open_source(source, self._options.exhibit, self._options.expected_sha256)
         summary = SourceSummary(source.path, source.argument, source.size)
-        self._open.append(_Reading(source, row, self._hasher.submit(source.sha256), summary))
+        self._open.append(_Reading(source, row, self._hasher.submit(source.sha256), source.head(), summary))
 
     def _take(self, task: Task, result: Outcome) -> None:
         summary = self._open[-1].summary
@@ -195,18 +196,28 @@ class _Ingestion:
     def _close(self, reading: _Reading, after: Future[str]) -> None:
         summary = reading.summary
         again = self._hash(reading, after)
-        expected = self._options.expected_sha256
-        if summary.error is None and again != summary.sha256:
-            summary.error = (
-                f"{summary.path}: changed while it was read (SHA-256 {summary.sha256} before, {again} after);"
-                " work on a copy that nothing writes to"
-            )
-        elif summary.error is None and expected and expected.lower() != summary.sha256:
-            summary.error = f"{summary.path}: SHA-256 is {summary.sha256}, but {expected.lower()} was expected"
+        if summary.error is None:
+            summary.error = "; ".join(self._problems(reading, again)) or None
         state = "complete" if summary.error is None else "failed"
         self._writer.close_source(reading.row, state, summary.counts, summary.error)
         summary.losses = self._losses(reading.row)
         self._done.append(summary)
+
+    def _problems(self, reading: _Reading, again: str) -> list[str]:
+        """Return what is wrong with a source as a whole that was read to its end."""
+        summary = reading.summary
+        expected = self._options.expected_sha256
+        problems: list[str] = []
+        if again != summary.sha256:
+            problems.append(
+                f"changed while it was read (SHA-256 {summary.sha256} before, {again} after);"
+                " work on a copy that nothing writes to"
+            )
+        elif expected and expected.lower() != summary.sha256:
+            problems.append(f"SHA-256 is {summary.sha256}, but {expected.lower()} was expected")
+        if cut := cut_short(reading.head, summary.size):
+            problems.append(cut)
+        return [f"{summary.path}: {problem}" for problem in problems]
 
     def _losses(self, row: int) -> list[Loss]:
         rows = self._case.db.execute(
