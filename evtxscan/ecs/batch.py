@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evtxscan.ecs.convert import Conversion
+from evtxscan.ecs.convert import MAX_LONG, Conversion, decimal
 from evtxscan.ecs.tables import EventTable
 from evtxscan.ecs.text import to_text
 
@@ -48,6 +48,29 @@ class Batch:
         else:
             rest.setdefault(section, {})[name] = text
 
+    def keep_all(self, place: int, named: dict[str, str]) -> None:
+        """Put recorded values into the ``data`` of one record."""
+        rest = self.rest[place]
+        if rest is None:
+            self.rest[place] = {self.table.payload: named}
+        else:
+            rest.setdefault(self.table.payload, {}).update(named)
+
+
+class TextOf(dict[Any, str | None]):
+    """From a JSON value to its text, computed once per distinct value; None for what is no value of the table."""
+
+    __slots__ = ("_blank",)
+
+    def __init__(self, blank: frozenset[str]) -> None:
+        super().__init__()
+        self._blank = blank
+
+    def __missing__(self, raw: object) -> str | None:
+        text = to_text(raw)
+        self[raw] = text = None if text in self._blank else text
+        return text
+
 
 class CellOf(dict[Any, int | None]):
     """From a JSON value to its cell, computed once per distinct value.
@@ -56,7 +79,7 @@ class CellOf(dict[Any, int | None]):
     booleans that are equal (1, 1.0, true) are one key; :func:`cells_of` notices.
     """
 
-    __slots__ = ("_blank", "_convert", "_restore", "_strings", "kept", "plain")
+    __slots__ = ("_blank", "_convert", "_decimal", "_restore", "_strings", "kept", "plain")
 
     def __init__(
         self, conversion: Conversion, strings: dict[str, int], blank: frozenset[str], *, shown: bool = False
@@ -64,21 +87,30 @@ class CellOf(dict[Any, int | None]):
         super().__init__()
         self._convert = conversion.convert if not conversion.exact else None
         self._restore = conversion.restore if shown and not conversion.exact else None
+        self._decimal = conversion.convert is decimal and not any(map(str.isdigit, blank))
         self._strings = strings
         self._blank = blank
         self.kept: dict[Any, str] = {}
         self.plain = True  # only texts and nulls so far
 
     def __missing__(self, raw: object) -> int | None:
+        cell: int | None
         if raw.__class__ is not str and raw is not None:
             self.plain = False
+            if self._decimal and raw.__class__ is int and 0 <= raw <= MAX_LONG:
+                self[raw] = cell = raw
+                return cell
         text = to_text(raw)
-        cell = None if text is None or text in self._blank else self._cell(raw, text)
+        if text is None or text in self._blank:
+            cell = None
+        elif self._convert is None:
+            cell = self._strings.setdefault(text, len(self._strings))
+        else:
+            cell = self._converted(raw, text, self._convert(text))
         self[raw] = cell
         return cell
 
-    def _cell(self, raw: object, text: str) -> int | None:
-        value = text if self._convert is None else self._convert(text)
+    def _converted(self, raw: object, text: str, value: str | int | None) -> int | None:
         if value is None:
             self.kept[raw] = text
             return None

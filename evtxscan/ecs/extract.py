@@ -59,7 +59,7 @@ def extract(
     _read_system(batch, ticks)
     read_payloads(batch, texts)
     read_other_elements(batch)
-    columns = {name: cells for name, cells in batch.columns.items() if any(cell is not None for cell in cells)}
+    columns = {name: cells for name, cells in batch.columns.items() if cells.count(None) < len(cells)}
     return Extracted(columns, [None if rest is None else dump(rest) for rest in batch.rest])
 
 

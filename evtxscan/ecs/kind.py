@@ -6,9 +6,7 @@ event.category, winlog.keywords ...) is not stored per event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from evtxscan.ecs.text import guid
 
@@ -65,41 +63,8 @@ class Kind:
         return bits & 0xFFFFFFFFFFFFFFFF
 
 
-class Kinds:
-    """Finds the kind of each record of a batch quickly: one dict look-up for a System seen before."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Kind] = {}
-
-    def of(self, system: Mapping[str, Any]) -> Kind:
-        """Return the kind of the record with this System object; see :meth:`Kind.from_system`."""
-        try:
-            get = system.get
-            provider = system["Provider"][_ATTRIBUTES]
-            code = system["EventID"]
-            key = (
-                provider.get("Name"),
-                provider.get("Guid"),
-                get("Channel"),
-                code[_TEXT] if code.__class__ is dict else code,
-                get("Version"),
-                get("Level"),
-                get("Task"),
-                get("Opcode"),
-                get("Keywords"),
-            )
-            found = self._known.get(key)
-        except (KeyError, TypeError, AttributeError):  # damaged, text-typed or nested: slow, never remembered
-            return Kind.from_system(system)
-        if found is None:
-            found = self._known[key] = Kind.from_system(system)
-        return found
-
-
 def _text(raw: object) -> str | None:
-    """Return a System value as text. 1, 1.0 and true are one key of a dict, so they have to be one text as well."""
+    """Return a System value as text; numbers and booleans that are equal have one text."""
     if isinstance(raw, dict):
         raw = raw.get(_TEXT)
     if isinstance(raw, (int, float)):

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from evtxscan.ecs.batch import Batch, CellOf, Cells, as_keys, cells_of
+from evtxscan.ecs.batch import Batch, CellOf, Cells, TextOf, as_keys, cells_of
 from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.tables import StoreRule
@@ -28,7 +28,6 @@ _ELEMENTS = {
 }
 _PAYLOADS = {"event_data": "EventData", "user_data": "UserData"}
 _ENVELOPE = frozenset({"System", "#attributes"})
-_NESTED = frozenset({list, dict})
 _SPECIAL = frozenset({"Data", "#text", "#attributes"})
 
 
@@ -73,12 +72,12 @@ def _read_payloads_as_they_are(batch: Batch) -> bool:
     """Read records that all name the same scalar values; False where these ones do not, and nothing is read then."""
     try:
         payloads = [event["EventData"] for event in batch.events]
-        keys = tuple(payloads[0])
+        keys = tuple(payloads[0].keys())
         if len(keys) < 2 or not _SPECIAL.isdisjoint(keys) or sum(map(len, payloads)) != len(keys) * len(payloads):
             return False
         columns = zip(*map(itemgetter(*keys), payloads), strict=True)
         group = _Group(batch, dict(zip(keys, columns, strict=True)))
-    except (KeyError, TypeError, IndexError):  # other names, nested values or no object at all
+    except (KeyError, TypeError, AttributeError):  # other names, nested values or no object at all
         return False
     group.commit(None)
     return True
@@ -170,11 +169,10 @@ class _Group:
             self._read_times(table.timestamp, values[table.timestamp])
         self._pack(values)
         for name in values.keys() - known:
-            self.leftovers.append(_Leftover(name, list(map(to_text, values[name]))))
+            self.leftovers.append(_Leftover(name, self._texts(values[name])))
         self.leftovers.sort(key=lambda leftover: leftover.name)
-        for name in values.keys() & {table.timestamp, *table.drop} | values.keys() - known:
-            if not _NESTED.isdisjoint(map(type, values[name])):  # all other values were keys of a dict already
-                raise TypeError(name)
+        for name in values.keys() & {table.timestamp, *table.drop}:
+            as_keys(values[name])  # all other values were keys of a dict already, and none of them nested
 
     def commit(self, places: Sequence[int] | None) -> None:
         """Write what was read to the batch; ``places`` are the records' places in it, None for all of them."""
@@ -184,11 +182,15 @@ class _Group:
             batch.put(column, cells, places)
         if self.times is not None:
             self._commit_times(every)
-        blank, section = batch.table.blank, batch.table.payload
-        for leftover in self.leftovers:
-            for place, text in zip(every, leftover.texts, strict=True):
-                if text is not None and text not in blank:
-                    batch.keep(place, leftover.name, text, section)
+        names = [leftover.name for leftover in self.leftovers]
+        for place, texts in zip(
+            every, zip(*[leftover.texts for leftover in self.leftovers], strict=True), strict=False
+        ):
+            if named := {name: text for name, text in zip(names, texts, strict=True) if text is not None}:
+                batch.keep_all(place, named)
+
+    def _texts(self, values: Sequence[Any]) -> list[str | None]:
+        return list(map(TextOf(self.batch.table.blank).__getitem__, as_keys(values)))
 
     def _store(self, rule: StoreRule, values: Sequence[Any]) -> None:
         batch = self.batch
@@ -214,8 +216,8 @@ class _Group:
     def _read_times(self, name: str, values: Sequence[Any]) -> None:
         self.times = utc_times(values)
         if None in self.times:
-            pairs = zip(self.times, values, strict=True)
-            self.leftovers.append(_Leftover(name, [to_text(value) if time is None else None for time, value in pairs]))
+            pairs = zip(self.times, self._texts(values), strict=True)
+            self.leftovers.append(_Leftover(name, [text if time is None else None for time, text in pairs]))
 
     def _commit_times(self, places: Sequence[int]) -> None:
         """Make the event's own time @timestamp and keep TimeCreated beside it."""

@@ -27,10 +27,9 @@ def to_text(raw: object) -> str | None:
     object or a list has no text here (see :func:`flatten`) and comes back as its JSON.
     """
     if isinstance(raw, str):
-        if "\r" in raw:
-            raw = raw.replace("\r\n", "\n")
-        text = raw.rstrip("\n")
-        return (guid(text) if len(text) == 36 else text) or None
+        if "\n" in raw:
+            raw = raw.replace("\r\n", "\n").rstrip("\n")
+        return (guid(raw) if len(raw) == 36 else raw) or None
     if raw is None:
         return None
     if isinstance(raw, bool):
