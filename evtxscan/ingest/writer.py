@@ -46,14 +46,7 @@ class Writer:
         self._noted: dict[str, set[int]] = {}
 
     def open_source(self, source: Source, exhibit: str | None, expected: str | None) -> int:
-        """Enter a source that is about to be read and return its row; one that was begun before is begun anew."""
-        begun = self._db.execute(
-            "SELECT id FROM source WHERE path = ? AND argument = ? AND state = 'reading'",
-            (source.path, source.argument),
-        ).fetchall()
-        for row in begun:  # what it gave stays, as chunks without a source, and is found again
-            self._db.execute("DELETE FROM source_chunk WHERE source = ?", row)
-            self._db.execute("DELETE FROM source WHERE id = ?", row)
+        """Enter a source that is about to be read and return its row."""
         cursor = self._db.execute(
             "INSERT INTO source(path, argument, sha256, size, modified, exhibit, expected_sha256, run, state)"
             " VALUES (?, ?, '', ?, ?, ?, ?, ?, 'reading')",
@@ -66,7 +59,11 @@ class Writer:
         self._db.execute("UPDATE source SET sha256 = ? WHERE id = ?", (sha256, row))
 
     def close_source(self, row: int, state: str, counts: Counts, error: str | None = None) -> None:
-        """Note how the reading of a source ended; an earlier reading of the same bytes under the same path goes."""
+        """Note how the reading of a source ended; an earlier reading of the same bytes under the same path goes.
+
+        It goes only now, so that a killed run leaves no event without a source. One that was cut short and whose file
+        has changed since stays, as what its events came from.
+        """
         earlier = self._db.execute(
             "SELECT old.id FROM source old JOIN source new USING (path, argument, sha256)"
             " WHERE new.id = ? AND old.id <> new.id",
@@ -75,6 +72,12 @@ class Writer:
         for old in earlier:
             self._db.execute("DELETE FROM source_chunk WHERE source = ?", old)
             self._db.execute("DELETE FROM source WHERE id = ?", old)
+        self._db.execute(
+            "UPDATE source SET state = 'failed', error = 'the reading was interrupted, and the file has changed since'"
+            " WHERE state = 'reading' AND id <> ?"
+            " AND (path, argument) = (SELECT path, argument FROM source WHERE id = ?)",
+            (row, row),
+        )
         self._db.execute(
             "UPDATE source SET state = ?, error = ?, found = ?, stored = ?, known = ?, lost = ?, filtered = ?"
             " WHERE id = ?",

@@ -28,7 +28,8 @@ def describe(case: Case) -> dict[str, Any]:
 def source_documents(case: Case) -> list[dict[str, Any]]:
     """Return the sources of a case as a result names them: nothing in it depends on the order of ingest.
 
-    ``stored`` are the records of the source that are events of the case, whichever source gave them first.
+    A file that was read twice, under two names of its folder, is one source. ``stored`` are the records of the source
+    that are events of the case, whichever source gave them first.
     """
     with explained(case.path):
         sources = _rows(case, _CONTENT)
@@ -43,6 +44,7 @@ SELECT source.id, path, source.sha256, source.size, error,
     coalesce(sum(records), 0) AS found, coalesce(sum(events), 0) AS stored, coalesce(sum(chunk.lost), 0) AS lost,
     coalesce(sum(records - events - chunk.lost), 0) AS filtered
 FROM source LEFT JOIN source_chunk ON source_chunk.source = source.id LEFT JOIN chunk ON chunk.id = source_chunk.chunk
+WHERE source.id IN (SELECT max(id) FROM source GROUP BY path, sha256)
 GROUP BY source.id ORDER BY path, source.sha256
 """
 _LOSSES_OF = """

@@ -140,12 +140,12 @@ class Events:
 
     def places(self, rows: Sequence[int]) -> dict[int, tuple[Place, ...]]:
         """Return row id -> all places where the evidence holds the record, the one that names the event first."""
-        result: dict[int, list[Place]] = {row: [] for row in rows}
+        result: dict[int, set[Place]] = {row: set() for row in rows}
         with explained(self._case.path):
             for start in range(0, len(rows), _GROUP):
                 group = list(rows[start : start + _GROUP])
                 for row, *place in self._db.execute(_places_sql(len(group)), group * 2):
-                    result[row].append(Place(*place))
+                    result[row].add(Place(*place))
         return {row: tuple(sorted(places, key=Place.order)) for row, places in result.items()}
 
     def find(self, event_id: str) -> int:
