@@ -18,7 +18,7 @@ from evtxscan.export.info import render_info
 @output_options("table", "json")
 @talk_options
 def command(*, case_path: Path, form: str, output: Path | None, quiet: bool, verbose: bool) -> int:
-    r"""Describe a case: sources, hosts, time ranges, counts, losses, commands.
+    """Describe a case: sources, hosts, time ranges, counts, losses, commands.
 
     \b
     Example:

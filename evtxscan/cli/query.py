@@ -33,7 +33,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    r"""Find events of a case with EQL.
+    """Find events of a case with EQL.
 
     The result is what Elasticsearch would return for the query over the same events, and with inferred fields (a
     parent's command line) unless --observed-only is given.

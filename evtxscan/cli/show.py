@@ -19,7 +19,7 @@ from evtxscan.export.show import render_event
 @output_options("table", "json")
 @talk_options
 def command(*, event: str, case_path: Path, form: str, output: Path | None, quiet: bool, verbose: bool) -> int:
-    r"""Show one event: its ECS document, place in the evidence, parents and children, logon session, and raw XML.
+    """Show one event: its ECS document, place in the evidence, parents and children, logon session, and raw XML.
 
     EVENT is an event id as detect and query give it.
 
