@@ -77,10 +77,8 @@ def test_order_of_ingest_changes_nothing(tmp_path: Path) -> None:
     paths = busy().write(tmp_path)
     paths.append(tmp_path / "Exported.evtx")
     write_log(paths[-1], busy().security, records_per_chunk=7)
-    with (
-        ingested(tmp_path / "one.db", [paths]) as one,
-        ingested(tmp_path / "two.db", [[p] for p in paths[::-1]]) as two,
-    ):
+    forth, back = [[path] for path in paths], [[path] for path in paths[::-1]]
+    with ingested(tmp_path / "one.db", forth) as one, ingested(tmp_path / "two.db", back) as two:
         first = contents(one)
         assert first == contents(two)
     assert all(first.values())
@@ -249,6 +247,8 @@ def test_record_written_ahead_of_a_boot_does_not_hide_that_the_clock_was_behind(
         assert case.db.execute("SELECT parent_reason FROM process WHERE pid = 4000").fetchone() == ("host_restarted",)
         boots = case.db.execute("SELECT started FROM boot WHERE number > 0 ORDER BY number").fetchall()
         assert boots == [(START,), (START + 12 * HOUR,)]
+        last = "SELECT number FROM process JOIN boot ON boot.id = boot WHERE pid = 904"
+        assert case.db.execute(last).fetchone() == (1,)
 
 
 def test_start_time_that_cannot_be_true_is_not_believed(tmp_path: Path) -> None:
