@@ -17,7 +17,7 @@ from evtxscan.ingest.run import Options
 
 
 @click.command("ingest")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False), metavar="PATH...")
 @case_option
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes.  [default: one per processor]")
 @click.option(

@@ -16,7 +16,7 @@ def case_option(function: F) -> F:
     return click.option(
         "--case",
         "case_path",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, readable=False),
         default=Path("case.db"),
         envvar="EVTXSCAN_CASE",
         show_default=True,
@@ -31,7 +31,7 @@ def output_options(*formats: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         function = click.option(
             "--output",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=click.Path(path_type=Path, dir_okay=False, readable=False),
             help="Write to this file instead of standard output.",
         )(function)
         return click.option(

@@ -81,9 +81,16 @@ def console(stream: BinaryIO) -> Iterator[Console]:
     wrapper = _Trimmed if plain else io.TextIOWrapper
     text = wrapper(stream, encoding="utf-8", newline="\n", write_through=True)
     try:
-        yield Console(file=text, force_terminal=not plain, markup=False, highlight=False, emoji=False, **plain)
+        yield _Console(file=text, force_terminal=not plain, markup=False, highlight=False, emoji=False, **plain)
     finally:
         text.detach()
+
+
+class _Console(Console):
+    """Leaves it to the caller what follows from a reader that has gone; rich would exit with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this where it has caught the error
 
 
 class _Trimmed(io.TextIOWrapper):

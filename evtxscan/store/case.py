@@ -22,6 +22,7 @@ APPLICATION_ID = 0x65767478  # "evtx": what makes an SQLite file a case
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 32 * 1024
 _WAIT_SECONDS = 10
+_DAMAGED = "the case is damaged; restore a copy or ingest the evidence again"
 
 
 class Case:
@@ -211,6 +212,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise CaseError(f"{path}: {_advice(error)}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:  # texts that SQLite has no reason to doubt
+        raise CaseError(f"{path}: {_DAMAGED}") from error
 
 
 def _advice(error: sqlite3.Error) -> str:
@@ -220,7 +223,7 @@ def _advice(error: sqlite3.Error) -> str:
         sqlite3.SQLITE_BUSY: "another program is using the case; wait for it to end and run the command again",
         sqlite3.SQLITE_LOCKED: "another program is using the case; wait for it to end and run the command again",
         sqlite3.SQLITE_READONLY: "the case may not be written; check its permissions or copy it elsewhere",
-        sqlite3.SQLITE_CORRUPT: "the case is damaged; restore a copy or ingest the evidence again",
+        sqlite3.SQLITE_CORRUPT: _DAMAGED,
         sqlite3.SQLITE_NOTADB: "not a case of evtxscan (no SQLite file); name another file with --case",
         sqlite3.SQLITE_CANTOPEN: "the case cannot be opened; check the folder and its permissions",
         sqlite3.SQLITE_IOERR: f"the disk reports an error ({error}); check it and run the command again",
