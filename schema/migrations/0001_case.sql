@@ -98,9 +98,9 @@ CREATE TABLE value (
 
 -- Further places of a record that an earlier chunk already gave (a log that grew between two copies).
 CREATE TABLE event_copy (
-    event INTEGER NOT NULL REFERENCES event(id),
-    chunk INTEGER NOT NULL REFERENCES chunk(id),
+    chunk INTEGER NOT NULL REFERENCES chunk(id),  -- the key first: SQLite 3.40 takes other orders for damage
     offset INTEGER NOT NULL,
+    event INTEGER NOT NULL REFERENCES event(id),
     PRIMARY KEY (chunk, offset)
 ) WITHOUT ROWID;
 CREATE INDEX event_copy_by_event ON event_copy(event);
