@@ -22,7 +22,7 @@ _ID_MASK = (1 << _ID_BITS) - 1
 _HASH_MASK = (1 << 63 - _ID_BITS) - 1
 _FIRST_SLOTS = 1 << 16
 # 64 MB of memory, for four million texts.
-_LAST_SLOTS = 1 << 23
+_MOST_SLOTS = 1 << 23
 
 _INDEX = "value_by_text"
 
@@ -46,58 +46,64 @@ class ValueIds:
             self._known = None
         young, old = self._young, self._old
         ids = list(map(young.get, texts, repeat(0)))
-        new: list[tuple[int, str]] = []
-        for place, found in enumerate(ids):
-            if not found:
-                text = texts[place]
-                known = old.get(text) or self._find(text)
-                if known is None:
-                    known = self._next
-                    self._next += 1
-                    new.append((known, text))
+        places = [place for place, known in enumerate(ids) if not known]
+        rare = []
+        for place in places:
+            known = old.get(texts[place], 0)
+            if known:
                 ids[place] = known
-                if len(text) <= _LONGEST_REMEMBERED:
-                    young[text] = known
-        if new:
-            self._add(new)
+            else:
+                rare.append(place)
+        if rare:
+            for place, known in zip(rare, self._find_or_add([texts[place] for place in rare]), strict=True):
+                ids[place] = known
+        young.update((text, ids[place]) for place in places if len(text := texts[place]) <= _LONGEST_REMEMBERED)
         if len(young) > _GENERATION:
             self._old, self._young = young, {}
         return ids
 
-    def _find(self, text: str) -> int | None:
-        known = self._known
-        if known is None:
-            known = self._open()
-        return known.find(text)
-
-    def _add(self, new: list[tuple[int, str]]) -> None:
-        self._db.executemany("INSERT INTO value(id, text) VALUES (?, ?)", new)
-        if isinstance(self._known, _Fingerprints) and not self._known.add(new):
-            self._known = _Index(self._db)
+    def _find_or_add(self, texts: list[str]) -> list[int]:
+        known = self._known or self._open()
+        ids = known.find(texts, self._next)
+        new = [(number, text) for number, text in zip(ids, texts, strict=True) if number >= self._next]
+        if new:
+            self._db.executemany("INSERT INTO value(id, text) VALUES (?, ?)", new)
+            self._next += len(new)
+            if known.is_full:
+                self._known = _Index(self._db)
+        return ids
 
     def _open(self) -> _Fingerprints | _Index:
         """Learn the texts that the case has already."""
         self._next = 1 + self._db.execute("SELECT coalesce(max(id), 0) FROM value").fetchone()[0]
         is_indexed = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_INDEX,)).fetchone()
         fingerprints = _Fingerprints(self._db)
-        if is_indexed or not fingerprints.add(self._db.execute("SELECT id, text FROM value")):
-            self._known = _Index(self._db)
-        else:
-            self._known = fingerprints
+        if not is_indexed:
+            fingerprints.learn(self._db.execute("SELECT id, text FROM value"))
+        self._known = _Index(self._db) if is_indexed or fingerprints.is_full else fingerprints
         return self._known
 
 
 class _Index:
     """Finds texts with an index in the case: as many as there may be, but slowly."""
 
+    is_full = False
+
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {_INDEX} ON value(text)")
 
-    def find(self, text: str) -> int | None:
-        """Return the id of a text, or None."""
-        row = self._db.execute("SELECT id FROM value WHERE text = ?", (text,)).fetchone()
-        return None if row is None else int(row[0])
+    def find(self, texts: list[str], unused: int) -> list[int]:
+        """Return the ids of texts, which are all different; those not in the case get ids from ``unused`` on."""
+        ids = []
+        for text in texts:
+            row = self._db.execute("SELECT id FROM value WHERE text = ?", (text,)).fetchone()
+            if row is None:
+                ids.append(unused)
+                unused += 1
+            else:
+                ids.append(row[0])
+        return ids
 
 
 class _Fingerprints:
@@ -107,50 +113,66 @@ class _Fingerprints:
         self._db = db
         self._slots = array("q", bytes(8 * _FIRST_SLOTS))
         self._count = 0
+        self.is_full = False
+        """There may be texts that are not in the table: it is not to be used any more."""
 
-    def find(self, text: str) -> int | None:
-        """Return the id of a text, or None."""
-        slots = self._slots
-        last = len(slots) - 1
-        part = hash(text) & _HASH_MASK
-        at = part & last
-        while entry := slots[at]:
-            if entry >> _ID_BITS == part and self._is_text(entry & _ID_MASK, text):
-                return entry & _ID_MASK
-            at = (at + 1) & last
-        return None
+    def find(self, texts: list[str], unused: int) -> list[int]:
+        """Return the ids of texts, which are all different; those not in the case get ids from ``unused`` on.
 
-    def add(self, new: Iterable[tuple[int, str]]) -> bool:
-        """Enter texts that are in the case and not in the table; False when there is no room for them all."""
-        slots = self._slots
-        last, room = len(slots) - 1, len(slots) // 2 - self._count
-        for known, text in new:
-            if room <= 0 or known > _ID_MASK:
-                if known > _ID_MASK or not self._grow():
-                    return False
-                slots = self._slots
-                last, room = len(slots) - 1, len(slots) // 2 - self._count
+        They are entered, and the caller is to put them into the case.
+        """
+        slots, last = self._make_room(len(texts), unused)
+        first, ids = unused, []
+        for text in texts:
+            part = hash(text) & _HASH_MASK
+            at = part & last
+            while entry := slots[at]:
+                if entry >> _ID_BITS == part:
+                    known = entry & _ID_MASK
+                    # What this very call has entered is another text, and not in the case yet.
+                    if known < first and self._is_text(known, text):
+                        ids.append(known)
+                        break
+                at = (at + 1) & last
+            else:
+                slots[at] = part << _ID_BITS | unused
+                ids.append(unused)
+                unused += 1
+        self._count += unused - first
+        return ids
+
+    def learn(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Enter the texts of the case."""
+        slots, last = self._slots, len(self._slots) - 1
+        for number, (known, text) in enumerate(rows):
+            if not number & 0xFFF:
+                slots, last = self._make_room(0x1000, known)
+                if self.is_full:
+                    return
             part = hash(text) & _HASH_MASK
             at = part & last
             while slots[at]:
                 at = (at + 1) & last
             slots[at] = part << _ID_BITS | known
             self._count += 1
-            room -= 1
-        return True
 
-    def _grow(self) -> bool:
-        if len(self._slots) >= _LAST_SLOTS:
-            return False
+    def _make_room(self, count: int, unused: int) -> tuple[array[int], int]:
+        """Return a table with room for ``count`` more texts, and its last place."""
         entries = self._slots
-        self._slots = slots = array("q", bytes(16 * len(entries)))
-        last = len(slots) - 1
-        for entry in filter(None, entries):
-            at = (entry >> _ID_BITS) & last
-            while slots[at]:
-                at = (at + 1) & last
-            slots[at] = entry
-        return True
+        size = len(entries)
+        while self._count + count > size // 2:
+            size *= 2
+        self.is_full = self.is_full or size > _MOST_SLOTS or unused + count > _ID_MASK
+        fits = self._count + count <= len(entries) // 4 * 3  # the last time before it is replaced
+        if size > len(entries) and not (self.is_full and fits):
+            self._slots = slots = array("q", bytes(8 * size))
+            last = size - 1
+            for entry in filter(None, entries):
+                at = (entry >> _ID_BITS) & last
+                while slots[at]:
+                    at = (at + 1) & last
+                slots[at] = entry
+        return self._slots, len(self._slots) - 1
 
     def _is_text(self, known: int, text: str) -> bool:
         found: str = self._db.execute("SELECT text FROM value WHERE id = ?", (known,)).fetchone()[0]
