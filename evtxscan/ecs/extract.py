@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from evtxscan.ecs.batch import Batch, CellOf, Cells, cells_of
+from evtxscan.ecs.batch import Batch, Cells, Dictionary, cells_of
 from evtxscan.ecs.convert import CONVERSIONS, MAX_LONG, Conversion, decimal
-from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping
-from evtxscan.ecs.payload import read_other_elements, read_payloads
+from evtxscan.ecs.payload import read_event_data, read_other_elements, read_payloads
 from evtxscan.ecs.text import dump, to_text
 from evtxscan.ecs.times import time_created
 
@@ -23,6 +22,7 @@ _ATTRIBUTES = "#attributes"
 _CHILD_NAMES = ("TimeCreated", "EventRecordID", "Computer", "Security", "Correlation", "Execution")
 _CHILDREN = itemgetter(*_CHILD_NAMES)
 _NONE: frozenset[str] = frozenset()
+_ZERO = frozenset({"0"})
 # A number of 0 says that the writer had no process or thread to name.
 _ID = Conversion(decimal, str, number=True)
 
@@ -39,15 +39,14 @@ class Extracted:
 
 
 def extract(
-    kind: Kind,
     mapping: Mapping,
     events: Sequence[Any],
     ticks: Sequence[int | None],
-    strings: dict[str, int],
+    strings: Dictionary,
     *,
     texts: Sequence[str] | None = None,
 ) -> Extracted:
-    """Turn the records of ``kind`` into columns; ``mapping`` is :func:`~evtxscan.ecs.mapping.mapping_for` of it.
+    """Turn records of one kind into columns; ``mapping`` is :func:`~evtxscan.ecs.mapping.mapping_for` of it.
 
     ``events`` are the ``Event`` objects of the bulk parser's JSON, ``ticks`` TimeCreated as read from each record's
     bytes (None where it was not found), ``strings`` the batch's dictionary, which grows. ``texts``, each record's JSON
@@ -55,19 +54,59 @@ def extract(
     """
     if not events:
         return Extracted({}, [])
-    batch = Batch(mapping.table, [event if isinstance(event, dict) else {} for event in events], strings)
-    _read_system(batch, ticks)
-    read_payloads(batch, texts)
-    read_other_elements(batch)
+    events = [event if isinstance(event, dict) else {} for event in events]
+    batch = Batch(mapping.table, len(events), strings)
+    created, record_ids, *children = _children(events)
+    _read_time(batch, _attributes(created, "SystemTime"), ticks)
+    _read_record_id(batch, _plain(record_ids))
+    _read_system(batch, *children)
+    read_payloads(batch, events, texts)
+    read_other_elements(batch, events)
+    return _extracted(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRecords:
+    """Records of one kind, taken apart by :mod:`evtxscan.ecs.split`.
+
+    ``systems`` are the different System objects, ``places`` says for each record which one is its own; ``payloads``
+    are the parsed EventData, ``texts`` their JSON.
+    """
+
+    systems: Sequence[dict[str, Any]]
+    places: Sequence[int]
+    times: Sequence[str]
+    ticks: Sequence[int | None]
+    record_ids: Sequence[int]
+    payloads: Sequence[Any]
+    texts: Sequence[str]
+
+
+def extract_split(mapping: Mapping, records: SplitRecords, strings: Dictionary) -> Extracted:
+    """Do what :func:`extract` does for records that were not parsed as a whole; with the same result."""
+    batch = Batch(mapping.table, len(records.places), strings)
+    _read_time(batch, records.times, records.ticks)
+    _read_record_id(batch, records.record_ids)
+    systems = Batch(mapping.table, len(records.systems), strings)
+    _read_system(systems, *([system.get(name) for system in records.systems] for name in _CHILD_NAMES[2:]))
+    for column, cells in systems.columns.items():
+        batch.put(column, list(map(cells.__getitem__, records.places)))
+    if any(systems.rest):
+        for place, number in enumerate(records.places):
+            batch.rest[place] = (batch.rest[place] or {}) | (systems.rest[number] or {}) or None
+    read_event_data(batch, records.payloads, records.texts)
+    return _extracted(batch)
+
+
+def _extracted(batch: Batch) -> Extracted:
     columns = {name: cells for name, cells in batch.columns.items() if cells.count(None) < len(cells)}
     return Extracted(columns, [None if rest is None else dump(rest) for rest in batch.rest])
 
 
-def _read_system(batch: Batch, ticks: Sequence[int | None]) -> None:
-    created, record_ids, computers, security, correlation, execution = _children(batch.events)
-    _read_time(batch, _attributes(created, "SystemTime"), ticks)
-    _read_record_id(batch, _plain(record_ids))
-    _read_keyword(batch, "host.name", _plain(computers))
+def _read_system(
+    batch: Batch, computer: Sequence[Any], security: Sequence[Any], correlation: Sequence[Any], execution: Sequence[Any]
+) -> None:
+    _read_keyword(batch, "host.name", _plain(computer))
     _read_keyword(batch, "winlog.user.identifier", _attributes(security, "UserID"))
     _read_keyword(batch, "winlog.activity_id", _attributes(correlation, "ActivityID"))
     _read_id(batch, "process.pid", _attributes(execution, "ProcessID"))
@@ -134,24 +173,23 @@ def _read_record_id(batch: Batch, values: Sequence[Any]) -> None:
 def _read_keyword(batch: Batch, column: str, values: Sequence[Any] | None) -> None:
     if values is None:
         return
-    memo = CellOf(CONVERSIONS["text"], batch.strings, _NONE)
+    text = CONVERSIONS["text"]
     try:
-        cells, _ = cells_of(memo, values)
+        found = cells_of(batch.strings, text, _NONE, values)
     except TypeError:  # a list: only a made-up record has one here
-        cells, _ = cells_of(memo, [to_text(value) for value in values])
-    batch.put(column, cells)
+        found = cells_of(batch.strings, text, _NONE, [to_text(value) for value in values])
+    batch.put(column, found.cells)
 
 
 def _read_id(batch: Batch, name: str, values: Sequence[Any] | None) -> None:
     if values is None:
         return
-    memo = CellOf(_ID, batch.strings, frozenset({"0"}), shown=True)
     try:
-        cells, keys = cells_of(memo, values)
+        found = cells_of(batch.strings, _ID, _ZERO, values, shown=True)
     except TypeError:
-        cells, keys = cells_of(memo, [to_text(value) for value in values])
-    batch.put(f"winlog.{name}", cells)
-    if memo.kept:
-        for place, value in enumerate(keys):
-            if text := memo.kept.get(value):
+        found = cells_of(batch.strings, _ID, _ZERO, [to_text(value) for value in values], shown=True)
+    batch.put(f"winlog.{name}", found.cells)
+    if found.kept:
+        for place, value in enumerate(found.values):
+            if text := found.kept.get(value):
                 batch.keep(place, name, text)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from evtxscan.ecs.batch import Batch, CellOf, Cells, TextOf, as_keys, cells_of
+from evtxscan.ecs.batch import Batch, Cells, TextOf, as_keys, cells_of
 from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.tables import StoreRule
@@ -31,25 +31,29 @@ _ENVELOPE = frozenset({"System", "#attributes"})
 _SPECIAL = frozenset({"Data", "#text", "#attributes"})
 
 
-def read_payloads(batch: Batch, texts: Sequence[str] | None) -> None:
+def read_payloads(batch: Batch, events: Sequence[dict[str, Any]], texts: Sequence[str] | None) -> None:
     """Read the element that the table is about (EventData or UserData) of all records."""
-    every = range(len(batch.events))
     if batch.table.payload == "user_data":
-        _read_by_shape(batch, [_user_data(event.get("UserData")) for event in batch.events], every, flat=True)
-        return
-    if texts is not None and batch.table.first:
-        batch.events = [
-            _with_first(event, batch.table.first, text) for event, text in zip(batch.events, texts, strict=True)
-        ]
-    if not _read_payloads_as_they_are(batch):
-        _read_by_shape(batch, [event.get("EventData") for event in batch.events], every, flat=False)
+        payloads = [_user_data(event.get("UserData")) for event in events]
+        _read_by_shape(batch, payloads, range(batch.size), flat=True)
+    else:
+        read_event_data(batch, [event.get("EventData") for event in events], texts)
 
 
-def read_other_elements(batch: Batch) -> None:
+def read_event_data(batch: Batch, payloads: Sequence[Any], texts: Sequence[str] | None) -> None:
+    """Read EventData of all records; ``texts`` is JSON that has it."""
+    first = batch.table.first
+    if texts is not None and first:
+        payloads = [_with_first(payload, first, text) for payload, text in zip(payloads, texts, strict=True)]
+    if not _read_as_they_are(batch, payloads):
+        _read_by_shape(batch, payloads, range(batch.size), flat=False)
+
+
+def read_other_elements(batch: Batch, events: Sequence[dict[str, Any]]) -> None:
     """Put what else an event has beside System and the table's element into ``data``."""
     payload = _PAYLOADS[batch.table.payload]
     usual = {"System", "#attributes", payload}
-    for place, event in enumerate(batch.events):
+    for place, event in enumerate(events):
         if event.keys() == usual:
             continue
         for element in event.keys() - _ENVELOPE - {payload}:
@@ -68,10 +72,9 @@ def _keep_all(batch: Batch, place: int, section: str, named: dict[str, Any]) -> 
             batch.keep(place, name, text, section)
 
 
-def _read_payloads_as_they_are(batch: Batch) -> bool:
+def _read_as_they_are(batch: Batch, payloads: Sequence[Any]) -> bool:
     """Read records that all name the same scalar values; False where these ones do not, and nothing is read then."""
     try:
-        payloads = [event["EventData"] for event in batch.events]
         keys = tuple(payloads[0].keys())
         if len(keys) < 2 or not _SPECIAL.isdisjoint(keys) or sum(map(len, payloads)) != len(keys) * len(payloads):
             return False
@@ -83,7 +86,7 @@ def _read_payloads_as_they_are(batch: Batch) -> bool:
     return True
 
 
-def _read_by_shape(batch: Batch, payloads: list[Any], places: Sequence[int], *, flat: bool) -> None:
+def _read_by_shape(batch: Batch, payloads: Sequence[Any], places: Sequence[int], *, flat: bool) -> None:
     """Read the payloads of the records at ``places``, those with the same names together."""
     shapes: dict[tuple[str, ...], list[int]] = {}
     odd: list[int] = []
@@ -123,11 +126,10 @@ def _first_value(name: str) -> re.Pattern[str]:
     return re.compile(rf'"{re.escape(name)}":("(?:[^"\\]|\\.)*"|[^,}}\]]+)')
 
 
-def _with_first(event: dict[str, Any], names: frozenset[str], text: str) -> dict[str, Any]:
-    """Return the event with the first of the values that its JSON text has under ``names`` (a dict has the last)."""
-    payload = event.get("EventData")
+def _with_first(payload: object, names: frozenset[str], text: str) -> object:
+    """Return EventData with the first of the values that its JSON text has under ``names`` (a dict has the last)."""
     if not isinstance(payload, dict):
-        return event
+        return payload
     for name in names & payload.keys():
         found = _first_value(name).search(text)
         if found is None:
@@ -138,8 +140,7 @@ def _with_first(event: dict[str, Any], names: frozenset[str], text: str) -> dict
             continue
         if value != payload[name]:
             payload = {**payload, name: value}
-            event = {**event, "EventData": payload}
-    return event
+    return payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class _Group:
     def commit(self, places: Sequence[int] | None) -> None:
         """Write what was read to the batch; ``places`` are the records' places in it, None for all of them."""
         batch = self.batch
-        every = range(len(batch.events)) if places is None else places
+        every = range(batch.size) if places is None else places
         for column, cells in self.cells.items():
             batch.put(column, cells, places)
         if self.times is not None:
@@ -194,15 +195,15 @@ class _Group:
 
     def _store(self, rule: StoreRule, values: Sequence[Any]) -> None:
         batch = self.batch
-        memo = CellOf(CONVERSIONS[rule.conversion], batch.strings, batch.table.blank, shown=rule.shown)
-        cells, values = cells_of(memo, values)
+        found = cells_of(batch.strings, CONVERSIONS[rule.conversion], batch.table.blank, values, shown=rule.shown)
+        cells, values = found.cells, found.values
         earlier = self.cells.get(rule.column)
         if earlier is None:
             self.cells[rule.column] = cells
         else:
             self._second(rule, earlier, cells, values)
-        if memo.kept and rule.otherwise != "drop":
-            leftover = _Leftover(rule.raw, list(map(memo.kept.get, values)))
+        if found.kept and rule.otherwise != "drop":
+            leftover = _Leftover(rule.raw, list(map(found.kept.get, values)))
             (self.spilled if rule.otherwise == "pack" else self.leftovers).append(leftover)
 
     def _second(self, rule: StoreRule, earlier: Cells, cells: Cells, values: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +27,11 @@ _U32 = struct.Struct("<I")
 _FILETIME = struct.Struct("<Q")
 _TYPE_FILETIME = 0x11
 _TOKEN_TEMPLATE = 0x0C
+# Where a record has the token of its template instance, and, if the template is defined elsewhere, the descriptors of
+# the values. Between them: one byte and the template's id, both not read, offset of the definition, count of values.
+_TOKEN = RECORD_HEADER_SIZE + 4
+_INSTANCE = struct.Struct("<B5xII")
+_VALUES = _TOKEN + _INSTANCE.size
 
 
 class Span(NamedTuple):
@@ -165,12 +171,31 @@ def _next_record(chunk: bytes, start: int, end: int) -> int:
     return -1
 
 
-def created_ticks(chunk: bytes, offset: int, size: int) -> int | None:
-    """Return the first FILETIME among a record's substitution values, or None.
+def created_times(chunk: bytes, spans: Iterable[Span]) -> list[int | None]:
+    """Return for each record the first FILETIME among its substitution values, or None.
 
     In every template of Windows that is System/TimeCreated; the caller compares it with the rendered time.
     Units: 100 ns since 1601-01-01 UTC.
     """
+    known = _BEFORE_FILETIME.get
+    instance, filetime = _INSTANCE.unpack_from, _FILETIME.unpack_from
+    times: list[int | None] = []
+    for offset, size, _, _ in spans:
+        # The usual record: a template instance whose definition stands in an earlier record.
+        start = offset + _VALUES
+        token, definition, count = instance(chunk, offset + _TOKEN) if start + 4 <= len(chunk) else (0, 0, 0)
+        before = -1
+        if token == _TOKEN_TEMPLATE and definition != start - 4 and count >= _HEAD // 4:
+            before = known(chunk[start : start + _HEAD], -1)
+        at = start + 4 * count + before
+        if before >= 0 and at + 8 <= offset + size <= len(chunk):
+            times.append(filetime(chunk, at)[0])
+        else:
+            times.append(_created_time(chunk, offset, size))
+    return times
+
+
+def _created_time(chunk: bytes, offset: int, size: int) -> int | None:
     position = offset + RECORD_HEADER_SIZE + 4  # behind the fragment header
     end = offset + size
     if end > len(chunk) or position + 10 > end or chunk[position] != _TOKEN_TEMPLATE:

@@ -13,8 +13,9 @@ from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.kind import Kind
 from evtxscan.errors import CaseError
 from evtxscan.evidence.source import Source
-from evtxscan.ingest.batch import Batch, ChunkResult, Group
+from evtxscan.ingest.batch import Batch, ChunkResult
 from evtxscan.ingest.overlap import repeated_records
+from evtxscan.ingest.sort import Group
 from evtxscan.ingest.summary import Counts
 from evtxscan.ingest.values import ValueIds
 from evtxscan.store.case import Case
@@ -110,9 +111,24 @@ class Writer:
             'SELECT "offset" FROM event WHERE chunk = ? UNION SELECT "offset" FROM event_copy WHERE chunk = ?',
             (row, row),
         ).fetchall()
+        there = frozenset(offset for (offset,) in present)
+        # What was left out here, another copy of the chunk may have given since.
+        repeated = repeated_records(self._db, result, row)
+        added = {offset: event for offset, event in repeated.items() if offset not in there}
+        self._note_copies(row, added)
         merged = None if self.scope is None else ",".join(sorted({*scope.split(","), *self.scope.split(",")}))
-        self._db.execute("UPDATE chunk SET only_categories = ? WHERE id = ?", (merged, row))
-        return _Place(row, is_wanted=True, present=frozenset(offset for (offset,) in present))
+        self._db.execute(
+            "UPDATE chunk SET only_categories = ?, events = events + ? WHERE id = ?", (merged, len(added), row)
+        )
+        return _Place(row, is_wanted=True, present=there | added.keys())
+
+    def _note_copies(self, chunk: int, events: dict[int, int]) -> None:
+        """Note offset -> event: records of a chunk that the case has from another copy of it."""
+        if events:
+            self._db.executemany(
+                "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
+                ((event, chunk, offset) for offset, event in events.items()),
+            )
 
     def _new_chunk(self, result: ChunkResult) -> _Place:
         if result.bytes is None:
@@ -140,11 +156,7 @@ class Writer:
                 "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",
                 ((row, loss.offset, loss.record_id, loss.reason, loss.detail) for loss in result.losses),
             )
-        if repeated:
-            self._db.executemany(
-                "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
-                ((event, row, offset) for offset, event in repeated.items()),
-            )
+        self._note_copies(row, repeated)
         return _Place(row, is_wanted=True, present=frozenset(repeated))
 
     def _store(self, group: Group, places: list[_Place], ids: list[int], seen: dict[str, set[int]]) -> None:

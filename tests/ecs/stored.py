@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from evtxscan.ecs.batch import Dictionary
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.document import document
 from evtxscan.ecs.extract import Extracted, extract
@@ -36,12 +37,11 @@ def store(texts: Sequence[str], ticks: Sequence[int | None] | None = None) -> li
     kinds: dict[Kind, list[int]] = {}
     for number, event in enumerate(events):
         kinds.setdefault(Kind.from_system((event or {}).get("System")), []).append(number)
-    strings: dict[str, int] = {}
+    strings = Dictionary()
     stored: dict[int, Stored] = {}
     for kind, numbers in kinds.items():
         times = [None if ticks is None else ticks[number] for number in numbers]
         batch = extract(
-            kind,
             mapping_for(kind),
             [events[number] for number in numbers],
             times,

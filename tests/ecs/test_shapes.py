@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from evtxscan.ecs.batch import Dictionary
 from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.document import document, nest
 from evtxscan.ecs.extract import extract
@@ -48,17 +49,16 @@ def test_first_of_repeated_names_counts() -> None:
 
 
 def test_an_empty_batch_is_empty() -> None:
-    kind = Kind()
-    found = extract(kind, mapping_for(kind), [], [], {})
+    found = extract(mapping_for(Kind()), [], [], Dictionary())
     assert (found.columns, found.data) == ({}, [])
 
 
 def test_columns_without_a_value_are_left_out() -> None:
     """The writer names only the columns that it gets: binding None is most of the cost of a row."""
     kind = Kind("Microsoft-Windows-Security-Auditing", None, "Security", "4672")
-    strings: dict[str, int] = {}
+    strings = Dictionary()
     events = [{"System": {"EventRecordID": 1}, "EventData": {"SubjectUserName": "a", "SubjectUserSid": ""}}]
-    found = extract(kind, mapping_for(kind), events, [None], strings)
+    found = extract(mapping_for(kind), events, [None], strings)
     assert set(found.columns) == {"winlog.record_id", "user.name"}
     assert found.columns["user.name"] == [strings["a"]]
     assert found.data == [None]
