@@ -92,7 +92,7 @@ class Documents:
             origin = None if lineage.parent_event is None else places[lineage.parent_event][0].event_id
             inferred = [
                 {"field": field, "value": value, "method": lineage.method, "from": origin}
-                for field, value in _inferred_values(flat, lineage)
+                for field, value in _inferred_values(lineage)
             ]
             if inferred:
                 ours["inferred"] = inferred
@@ -103,12 +103,12 @@ class Documents:
         return Told(event, flat, ours)
 
 
-def _inferred_values(flat: dict[str, Any], lineage: _Lineage) -> list[tuple[str, Any]]:
+def _inferred_values(lineage: _Lineage) -> list[tuple[str, Any]]:
     """Return field and value of what lineage adds to a document: the fields themselves, and what follows from them."""
     values: list[tuple[str, Any]] = []
     for field, (source, function) in sorted(INFERRED.items()):
         text = lineage.texts[source]
-        if text is None or field in flat:
+        if text is None:
             continue
         found = list(function(text))
         if found:

@@ -22,6 +22,8 @@ APPLICATION_ID = 0x65767478  # "evtx": what makes an SQLite file a case
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 32 * 1024
 _WAIT_SECONDS = 10
+# One INSERT for each kind of record: a busy log has hundreds.
+_STATEMENTS = 1024
 _DAMAGED = "the case is damaged; restore a copy or ingest the evidence again"
 
 
@@ -158,7 +160,7 @@ def _check_file(path: Path) -> None:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+    db = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None, cached_statements=_STATEMENTS)
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute("PRAGMA temp_store = MEMORY")

@@ -120,7 +120,8 @@ def column(name: str) -> Input:
 
 def _inferred(field: str) -> Computed:
     name, function = INFERRED[field]
-    given = Input(f'ifnull(e."{name}", l."{name}")', "keyword", (name, ORIGIN[name]))
+    # Lineage is empty where the record has a value, but for Sysmon's "?", which says that it could not tell.
+    given = Input(f'ifnull(l."{name}", e."{name}")', "keyword", (name, ORIGIN[name]))
     return Computed((given,), function, ("inferred", field), _SQUEEZE.get(field, _as_is))
 
 
