@@ -11,18 +11,22 @@ import sqlite3
 import zstandard
 
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
+from evtxscan.evtx.mend import Mended, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_json
 from evtxscan.evtx.walk import walk_chunk
 from evtxscan.ingest.batch import ChunkResult
 
 
-def repeated_records(db: sqlite3.Connection, result: ChunkResult) -> dict[int, int]:
-    """Return offset -> event id of those records of a new chunk that the case has from an earlier copy of it."""
+def repeated_records(db: sqlite3.Connection, result: ChunkResult, own: int = 0) -> dict[int, int]:
+    """Return offset -> event id of those records of a chunk that the case has from another copy of it.
+
+    ``own``: the row of the chunk itself, where the case has it already.
+    """
     if result.bytes is None or result.first_record_id is None:
         return {}
     copies = db.execute(
-        "SELECT id, bytes FROM chunk WHERE first_record_id = ? AND first_written = ? ORDER BY id",
-        (result.first_record_id, result.first_written),
+        "SELECT id, bytes FROM chunk WHERE first_record_id = ? AND first_written = ? AND id <> ? ORDER BY id",
+        (result.first_record_id, result.first_written, own),
     ).fetchall()
     if not copies:
         return {}
@@ -42,12 +46,14 @@ def repeated_records(db: sqlite3.Connection, result: ChunkResult) -> dict[int, i
 
 
 def _texts(compressed: bytes) -> dict[int, tuple[int, int, str]]:
-    """Return offset -> (record id, written time, JSON text) of the records that render without mending."""
+    """Return offset -> (record id, written time, JSON text) of the records that can be read."""
     chunk = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=CHUNK_SIZE)
-    spans = walk_chunk(chunk).spans
+    walk = walk_chunk(chunk)
+    spans = walk.spans
     rendered = [
         record for record in render_json([chunk.ljust(CHUNK_SIZE, b"\0")]) if not isinstance(record, RenderError)
     ]
     if [record_id for record_id, _ in rendered] != [span.record_id for span in spans]:
-        return {}
+        mended = [record for record in mend_chunk(chunk, walk) if isinstance(record, Mended)]
+        return {record.span.offset: (record.span.record_id, record.span.written, record.text) for record in mended}
     return {span.offset: (span.record_id, span.written, text) for span, (_, text) in zip(spans, rendered, strict=True)}

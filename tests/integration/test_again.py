@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.evtxmaker import Event, damage, template
 from tests.integration import content, logs
 from tests.integration.command import EVIDENCE, evtxscan
 
@@ -144,3 +145,54 @@ def test_more_evidence_adds_to_the_case(tmp_path: Path) -> None:
             ingest(bit_by_bit, log)
     for name in ("events", "hosts", "processes", "chunk bytes"):
         assert content.content(bit_by_bit)[name] == content.content(at_once)[name], name
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("early", "process"), ("late", None), ("early", None)],
+        [("late", "process"), ("early", None), ("late", None)],
+        [("early", "process"), ("late", "process"), ("late", None), ("early", None)],
+        [("early", "registry"), ("late", "process"), ("early", None), ("late", None)],
+        [("early", None), ("late", "process"), ("late", None)],
+    ],
+)
+def test_triage_and_growth_together(tmp_path: Path, steps: list[tuple[str, str | None]]) -> None:
+    """Catches a record of two copies that each triage pass left to the other one, or that both then store."""
+    case, at_once = tmp_path / "case.db", tmp_path / "once.db"
+    copies = {"early": tmp_path / "logs" / "early.evtx", "late": tmp_path / "logs" / "late.evtx"}
+    for name, count in (("early", 60), ("late", 130)):
+        logs.write(copies[name], (both(number) for number in range(count)), first_record_id=500)
+    for name, only in steps:
+        ingest(case, copies[name], only=only)
+        assert content.faults(case) == []
+    ingest(at_once, *copies.values())
+    expected = sorted(document["winlog"]["record_id"] for document in documents(at_once))
+    assert len(expected) == 130
+    assert sorted(document["winlog"]["record_id"] for document in documents(case)) == expected
+    for document in documents(case):
+        assert len(places(document)) == (2 if int(document["winlog"]["record_id"]) < 560 else 1)
+
+
+def both(number: int) -> Event:
+    """Return a process start, and as every second event a change of the registry."""
+    if number % 2:
+        return logs.process_start(number)
+    kind = template("sysmon", 13)
+    values = kind.row(UtcTime=logs.utc_time(number), TargetObject=f"HKLM\\X\\{number}", Details=f"{number}")
+    return Event(kind, logs.START + number * logs.SECOND, logs.HOST, values)
+
+
+@pytest.mark.parametrize("damaged", ["early", "late", "both"])
+def test_damage_does_not_double_the_rest_of_a_grown_copy(tmp_path: Path, damaged: str) -> None:
+    """Catches a chunk that is stored whole beside its other copy because one of its records is broken."""
+    case = tmp_path / "case.db"
+    for name, count in (("early", 60), ("late", 130)):
+        log = tmp_path / f"{name}.evtx"
+        logs.write(log, logs.mixed(count), first_record_id=500)
+        if damaged in (name, "both"):
+            damage.break_record_body(log, 510)
+    evtxscan("ingest", tmp_path / "early.evtx", tmp_path / "late.evtx", "--case", case, code=3)
+    assert content.faults(case) == []
+    found = [int(document["winlog"]["record_id"]) for document in documents(case)]
+    assert sorted(found) == [number for number in range(500, 630) if number != 510 or damaged != "both"]
