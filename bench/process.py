@@ -1,7 +1,8 @@
-"""Runs a command and watches it: how long it takes, and how much memory all its processes have together."""
+"""Runs a command and watches it: how long it takes, and what processor time and memory its processes take together."""
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 import time
@@ -13,9 +14,10 @@ _INTERVAL = 0.2  # seconds between two samples
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A command that ended: wall time in seconds, largest sum of proportional set sizes in bytes, output."""
+    """A command that ended: wall and processor time in seconds, largest sum of proportional set sizes in bytes."""
 
     seconds: float
+    cpu: float
     memory: int
     code: int
     output: str
@@ -24,7 +26,7 @@ class Finished:
 
 def run(command: list[str], *, folder: Path | None = None, watch: bool = True) -> Finished:
     """Run a command to its end; ``watch`` samples the memory meanwhile."""
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), _cpu()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     memory = _Memory(process.pid)
     if watch:
@@ -32,7 +34,13 @@ def run(command: list[str], *, folder: Path | None = None, watch: bool = True) -
     output, error = process.communicate()
     seconds = time.perf_counter() - start
     memory.stop()
-    return Finished(seconds, memory.peak, process.returncode, output, error)
+    return Finished(seconds, _cpu() - cpu, memory.peak, process.returncode, output, error)
+
+
+def _cpu() -> float:
+    """Return the processor time of all children that ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Memory(threading.Thread):
