@@ -150,17 +150,17 @@ def _python_evtx(path: Path, measured: Measured) -> dict[str, object]:
 
 
 def _print(measured: list[Measured], report: dict[str, object]) -> None:
-    print(f"{'logs':10} {'ingest':6} {'x bare':>7} {'(range)':>13} {'goal':>5} {'x CPU':>6} {'records/s':>10} {'MB/s':>6} "
-          f"{'bare rec/s':>10} {'PSS MB':>7} {'case/log':>8}")  # fmt: skip
+    print(f"{'logs':10} {'ingest':6} {'x bare':>7} {'(range)':>13} {'goal':>5} {'x CPU':>6} {'records/s':>10} "
+          f"{'MB/s':>6} {'bare rec/s':>10} {'PSS MB':>7} {'case/log':>8}")  # fmt: skip
     for entry in measured:
+        bare = entry.records / statistics.median(entry.bare)
         for variant, times in entry.ingest.items():
             ratios, seconds = entry.ratios(variant), statistics.median(times)
-            bare = entry.records / statistics.median(entry.bare)
             spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+            memory, case = entry.memory[variant] / 1e6, entry.case[variant] / entry.bytes
             print(f"{entry.name:10} {variant:6} {statistics.median(ratios):7.2f} {spread:>13} "
-                  f"{_GOALS[variant]:5.1f} {entry.cpu_ratio(variant):6.2f} {entry.records / seconds:10,.0f} {entry.bytes / seconds / 1e6:6.0f} "
-                  f"{bare:10,.0f} {entry.memory[variant] / 1e6:7.0f} "
-                  f"{entry.case[variant] / entry.bytes:8.0%}")  # fmt: skip
+                  f"{_GOALS[variant]:5.1f} {entry.cpu_ratio(variant):6.2f} {entry.records / seconds:10,.0f} "
+                  f"{entry.bytes / seconds / 1e6:6.0f} {bare:10,.0f} {memory:7.0f} {case:8.0%}")  # fmt: skip
     for title in ("commands", "python-evtx", "peers"):
         print(f"\n{title}")
         section = report[title]
