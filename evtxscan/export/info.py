@@ -60,7 +60,7 @@ def _sections(description: dict[str, Any], *, verbose: bool) -> Iterator[tuple[s
             f"{entry['events']:,}",
             visible(entry["channel"] or "-"),
             visible(entry["provider"] or "-"),
-            plain(entry["code"]),
+            visible(plain(entry["code"])),
         ]
         for entry in shown
     ]
@@ -75,7 +75,11 @@ def _source(source: dict[str, Any]) -> Iterator[list[str]]:
     counts = f"{source['found']:,} found, {source['lost']:,} lost"
     state = "" if source["state"] == "complete" else f" [{source['state']}]"
     yield [visible(source["path"]) + state, f"{source['size']:,} bytes", counts]
-    yield [f"  SHA-256 {source['sha256']}", f"modified {readable_time(source['modified'])}", plain(source["exhibit"])]
+    yield [
+        f"  SHA-256 {source['sha256']}",
+        f"modified {readable_time(source['modified'])}",
+        visible(plain(source["exhibit"])),
+    ]
     if source["error"]:
         yield [f"  {visible(source['error'])}"]
 

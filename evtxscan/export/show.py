@@ -76,14 +76,17 @@ def _places(ours: Document) -> list[list[str]]:
             f"chunk {place['chunk']}, offset {place['offset']}, record {place['record_id']}, {place['origin']}{note}"
         )
         rows.append(["found in", visible(place["source"]["path"])])
-        rows.append(["", where + note])
+        rows.append(["", where])
         rows.append(["", f"SHA-256 {place['source']['sha256']}"])
     return rows
 
 
 def _fields(document: Document, inferred: dict[str, Any]) -> list[list[str]]:
     flat = flatten({name: value for name, value in document.items() if name != "evtxscan"})
-    return [[name, visible(plain(value)), "inferred, not recorded" if name in inferred else ""] for name, value in flat]
+    return [
+        [visible(name), visible(plain(value)), "inferred, not recorded" if name in inferred else ""]
+        for name, value in flat
+    ]
 
 
 def _tree(document: Document) -> Tree:

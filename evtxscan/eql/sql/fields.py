@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -126,8 +126,26 @@ def _inferred(field: str) -> Computed:
 
 
 def _data(path: Path) -> Input:
-    quoted = "".join('."' + part.replace('"', '\\"') + '"' for part in path).replace("'", "''")
-    return Input(f"json_extract(e.data, '${quoted}')", "json")
+    """Return the input that is one value of the event's ``data``.
+
+    A path of SQLite's ends a quoted name at the next quote and takes JSON's escapes as they stand: other names are
+    looked for.
+    """
+    if not any(character in '"\\' or character < " " for part in path for character in part):
+        return Input(f"json_extract(e.data, {_literal('$' + _quoted(path))})", "json")
+    *folders, name = path
+    return Input(
+        f"(SELECT j.value FROM json_each(e.data, {_literal('$' + _quoted(folders))}) j WHERE j.key = {_literal(name)})",
+        "json",
+    )
+
+
+def _quoted(parts: Iterable[str]) -> str:
+    return "".join(f'."{part}"' for part in parts)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _same(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a text or a number, as the column has it
