@@ -17,6 +17,7 @@ from uuid import UUID
 import lxml.html
 import pytest
 
+from evtxscan.casework import Filters, query, settled
 from evtxscan.eql.documents import flatten
 from tests.evtxmaker import Event, EventTemplate, Field, Provider
 from tests.export.samples import HOSTILE
@@ -128,14 +129,19 @@ def test_odd_field_names_keep_their_values_and_can_be_asked_for(case: Path, foun
     told = {name: values for name, values in flatten(odd).items() if name.startswith("winlog.event_data.")}
     assert told == {f"winlog.event_data.{name}": (f"value {number}",) for number, name in enumerate(ODD_NAMES)}
     for number, name in enumerate(ODD_NAMES):
-        query = f'any where winlog.event_data.`{name}` == "value {number}"'
-        answers = evtxscan("query", query, "--case", case, "--format", "ndjson").lines
-        assert [answer["event"]["code"] for answer in answers] == ["77"], name
+        (answer,) = ask(case, f'any where winlog.event_data.`{name}` == "value {number}"')
+        assert answer["event"]["code"] == "77", name
         for other in ("value x", f"VALUE {number}"):
-            query = f'any where winlog.event_data.`{name}` == "{other}"'
-            assert evtxscan("query", query, "--case", case, "--format", "ndjson").out == b"", name
-    for name in ('"', "') OR 1=1 --x", "\\", "x\x00y"[:1], '" OR ""="'):
-        assert evtxscan("query", f"any where host.`{name}` != null", "--case", case, "--format", "ndjson").out == b""
+            assert ask(case, f'any where winlog.event_data.`{name}` == "{other}"') == [], name
+    for name in ('"', "') OR 1=1 --x", "\\", '" OR ""="'):
+        assert ask(case, f"any where host.`{name}` != null") == []
+        assert ask(case, f"any where winlog.event_data.`{name}` != null") == []
+
+
+def ask(case: Path, text: str) -> list[dict[str, Any]]:
+    """Run a query in this process."""
+    with settled(case) as opened:
+        return list(query(opened, text, Filters()))
 
 
 def literal(text: str) -> str:
@@ -149,11 +155,11 @@ def test_every_text_can_be_asked_for(case: Path) -> None:
     texts = [recorded(text) for text in TEXTS.values()]
     for name, text in zip(TEXTS, texts, strict=True):
         if len(text) > 5_000:
-            query = f"process where length(process.command_line) == {len(text)} and "
-            query += f"startsWith(process.command_line, {literal(text[:50])})"
+            condition = f"length(process.command_line) == {len(text)}"
+            condition += f" and startsWith(process.command_line, {literal(text[:50])})"
         else:
-            query = f"process where process.command_line == {literal(text)}"
-        answers = evtxscan("query", query, "--case", case, "--format", "ndjson").lines
+            condition = f"process.command_line == {literal(text)}"
+        answers = ask(case, f"process where {condition}")
         same = [number for number, other in enumerate(texts, 1) if other == text]
         assert [int(answer["winlog"]["record_id"]) for answer in answers] == same, name
 
