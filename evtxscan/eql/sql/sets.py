@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import ahocorasick
@@ -16,6 +17,8 @@ from evtxscan.evtx.filetime import to_iso
 
 # Longer lists of ids go to a temporary table.
 _INLINE = 200
+# Numbers of temporary tables: one case may be asked several things at once.
+_TABLES = count(1)
 _FEW_LITERALS = 8
 
 Weak = Callable[[Leaf, str], bool]
@@ -45,7 +48,6 @@ class ValueSets:
         self._answers: dict[tuple[Any, ...], Answer] = {}
         self._texts: dict[tuple[str, ...], tuple[list[int], list[str]]] = {}
         self._squeezed: dict[tuple[Any, ...], list[str]] = {}
-        self._tables = 0
 
     def answer(self, leaf: Leaf, storages: Sequence[Storage], source: str) -> Answer:
         """Answer a leaf whose field i is kept as ``storages[i]``; ``source`` is SQL for ``FROM ... WHERE kind ...``."""
@@ -123,11 +125,11 @@ class ValueSets:
 
     def _over_many(self, leaf: Leaf, storages: Sequence[Storage], inputs: tuple[Input, ...], source: str) -> Answer:
         """Answer a leaf that needs several inputs, over the combinations that occur."""
-        self._tables += 1
-        table = f"temp.combination_{self._tables}"
+        number = next(_TABLES)
+        table = f"temp.combination_{number}"
         names = [f"c{number}" for number in range(len(inputs))]
         self._db.execute(f"CREATE TABLE {table} ({', '.join(names)}, holds INTEGER, known INTEGER)")
-        self._db.execute(f"CREATE INDEX {table}_i ON combination_{self._tables} ({', '.join(names)})")
+        self._db.execute(f"CREATE INDEX {table}_i ON combination_{number} ({', '.join(names)})")
         listed = ", ".join(given.sql for given in inputs)
         rows: list[tuple[Any, ...]] = []
         for cells in self._db.execute(f"SELECT DISTINCT {listed} {source}").fetchall():
@@ -164,8 +166,7 @@ class ValueSets:
             return False
         if len(cells) <= _INLINE and all(isinstance(cell, int) for cell in cells):
             return f"({sql} IS NOT NULL AND {sql} IN ({', '.join(map(str, cells))}))"
-        self._tables += 1
-        table = f"temp.set_{self._tables}"
+        table = f"temp.set_{next(_TABLES)}"
         self._db.execute(f"CREATE TABLE {table} (value PRIMARY KEY) WITHOUT ROWID")
         self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?)", ((cell,) for cell in cells))
         return f"({sql} IS NOT NULL AND {sql} IN {table})"
