@@ -11,12 +11,12 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from evtxscan.ecs import argv, network, registry, texts
-from evtxscan.ecs.convert import hexadecimal
+from evtxscan.ecs import argv, network, powershell, registry, texts
+from evtxscan.ecs.convert import account_domain, account_name, decimal, hexadecimal
 from evtxscan.ecs.errors import MappingError
 
 Values = tuple[Any, ...]
-"""Every field counts as an array: no value, one or many, of type str, int, bool (or an object for dns.answers)."""
+"""Every field counts as an array: no value, one or many, of type str, int, bool (or objects, as in dns.answers)."""
 
 Function = Callable[..., Values]
 
@@ -155,6 +155,21 @@ def same(values: Values) -> Values:
     return values
 
 
+def first(*values: Values) -> Values:
+    """Return the values of the first input that has any."""
+    return next(filter(None, values), ())
+
+
+def given(condition: Values, values: Values) -> Values:
+    """Return the values of the second input where the first has any."""
+    return values if condition else ()
+
+
+def context_entry(name: str) -> Function:
+    """Make the function that returns one entry of a PowerShell context."""
+    return one(lambda text: powershell.entry(name, text))
+
+
 def part_of(name: str) -> Function:
     """Make the function that picks one property of objects."""
     return lambda values: tuple(value[name] for value in values if name in value)
@@ -162,8 +177,11 @@ def part_of(name: str) -> Function:
 
 _PLAIN: Final[dict[str, Function]] = {
     "account": one(some_name),
+    "account_domain": one(account_domain),
+    "account_name": one(account_name),
     "base_name": one(base_name),
     "community_id": connection,
+    "decimal": one(decimal),
     "directory": one(directory),
     "dns_addresses": one(network.addresses),
     "dns_answers": one(network.answers),
@@ -174,6 +192,7 @@ _PLAIN: Final[dict[str, Function]] = {
     "last_part": one(last_part),
     "lower": one(str.lower),
     "not_flag": one(not_flag),
+    "powershell_details": one(powershell.details),
     "registry_data_string": one(registry.data_string),
     "registry_data_type": one(registry.data_type),
     "registry_hive": one(registry.hive),
@@ -186,6 +205,7 @@ _PLAIN: Final[dict[str, Function]] = {
 }
 _MADE: Final[dict[str, Callable[[str], Function]]] = {
     "codes": codes,
+    "context": context_entry,
     "equals": equals,
     "flags": flags,
     "hash": hash_of,
@@ -193,8 +213,14 @@ _MADE: Final[dict[str, Callable[[str], Function]]] = {
     "part": part_of,
     "rdn": rdn,
 }
-COLLECT: Final = frozenset({"count", "part", "same", "unique"})
-_COLLECTING: Final[dict[str, Function]] = {"count": count, "same": same, "unique": unique}
+COLLECT: Final = frozenset({"count", "first", "given", "part", "same", "unique"})
+_COLLECTING: Final[dict[str, Function]] = {
+    "count": count,
+    "first": first,
+    "given": given,
+    "same": same,
+    "unique": unique,
+}
 
 
 @cache

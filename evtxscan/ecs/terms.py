@@ -21,6 +21,7 @@ _LISTS = frozenset(
         "dns_answers",
         "flags",
         "hashes",
+        "powershell_details",
         "registry_data_string",
         "security_args",
         "sysmon_args",

@@ -48,9 +48,9 @@ def _reason(text: str, fields: str, *codes: str, profiles: tuple[str, ...] = _EV
 
 
 REASONS = (
-    _reason("PowerShell's channels are not mapped yet.", ".*", channel="Microsoft-Windows-PowerShell/"),
-    _reason("PowerShell's channels are not mapped yet.", ".*", channel="Windows PowerShell"),
     _reason("AppLocker and Defender have the base layer alone.", ".*", channel="Microsoft-Windows-AppLocker/"),
+    _reason("Winlogbeat does not make a hash of the script block, nor take its signature out of it.",
+            r"powershell\.file\.script_block_(hash|signature)", "4104", profiles=("windows-2.0.0",)),
     _reason("AppLocker and Defender have the base layer alone.", ".*", channel="Microsoft-Windows-Windows Def"),
     _reason(
         "The registered domain needs a public suffix list, which is not part of evtxscan yet.",
@@ -59,7 +59,7 @@ REASONS = (
     ),
     _reason("A UtcTime in another format stays as recorded, and @timestamp is TimeCreated. Elastic drops it.",
             r"@timestamp|winlog\.event_data\.UtcTime", "22"),
-    _reason("The input has no time of its own; Elastic's test harness adds one.", "@timestamp", "1", "10",
+    _reason("The input has no time of its own; Elastic's test harness adds one.", "@timestamp", "1", "10", "800",
             profiles=_AGENT),
     _reason("Recorded is LOCAL; Elastic overwrites it with the address that it stands for (source.ip).",
             r"winlog\.event_data\.ClientAddress", "4778", "4779"),
@@ -75,7 +75,7 @@ REASONS = (
     _reason("Another version of ECS.", r"ecs\.version", profiles=_AGENT),
     _reason("Agent has the module in the index, not in the document.", r"event\.module", profiles=_AGENT),
     _reason("Agent's own fields: times of reading, the record's XML, its data stream.",
-            r"event\.(created|original|agent_id_status|dataset)|input\.type", profiles=_AGENT),
+            r"event\.(created|original|agent_id_status|dataset)|input\.type|tags", profiles=_AGENT),
     _reason("Left by the decoder that Elastic's test input went through; live documents have no such field or value.",
             r"winlog\.(level|outcome|version)", profiles=_AGENT),
     _reason("Agent takes host.name from its own host.", r"host\.name", profiles=_AGENT),

@@ -57,6 +57,7 @@ def event(content: dict[str, Any]) -> dict[str, Any]:
         (lambda t: event(t).update(move={"A": "user.name upper"}), "no conversion 'upper'"),
         (lambda t: event(t).update(move={"A": "user.name text else lose"}), "is not 'column"),
         (lambda t: event(t).update(hide=["LogonID"]), "'LogonID' is not stored by this event"),
+        (lambda t: event(t).update(read=["Text"], derive={"a.b": "lower(Texts)"}), "'Texts' is neither a stored value"),
         (lambda t: event(t).update(keep=["Nothing"]), "no column 'winlog.event_data.Nothing'"),
         (lambda t: event(t).update(derive={"a.b": "nothing(LogonId)"}), "no function 'nothing'"),
         (lambda t: event(t).update(derive={"a.b": "lower(LogonId"}), "lacks a closing parenthesis"),
