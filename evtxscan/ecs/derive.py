@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from evtxscan.ecs import argv, network, powershell, registry, texts
+from evtxscan.ecs import argv, domain, network, powershell, registry, texts
 from evtxscan.ecs.convert import account_domain, account_name, decimal, hexadecimal
 from evtxscan.ecs.errors import MappingError
 
@@ -186,6 +186,9 @@ _PLAIN: Final[dict[str, Function]] = {
     "dns_addresses": one(network.addresses),
     "dns_answers": one(network.answers),
     "dns_hosts": one(network.hosts),
+    "domain_registered": one(domain.registered),
+    "domain_sub": one(domain.subdomain),
+    "domain_top_level": one(domain.top_level),
     "extension": one(extension),
     "flag": one(flag),
     "hashes": one(lambda text: [value for _, value in parse_hashes(text)]),

@@ -58,7 +58,6 @@ record; event data without a column is kept as JSON.
 
 ## Not mapped yet
 
-- `dns.question.registered_domain`, `.subdomain` and `.top_level_domain` need a public suffix list.
 - PowerShell writes the names in the `ContextInfo` of 4103 in the language of its Windows; only English ones are known.
 - A script block that is split over several 4104 is not put together: each event has its part.
 - Texts that Elastic makes of security descriptors, audit categories and well-known SIDs are not made.

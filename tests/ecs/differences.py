@@ -52,11 +52,6 @@ REASONS = (
     _reason("Winlogbeat does not make a hash of the script block, nor take its signature out of it.",
             r"powershell\.file\.script_block_(hash|signature)", "4104", profiles=("windows-2.0.0",)),
     _reason("AppLocker and Defender have the base layer alone.", ".*", channel="Microsoft-Windows-Windows Def"),
-    _reason(
-        "The registered domain needs a public suffix list, which is not part of evtxscan yet.",
-        r"dns\.question\.(registered_domain|subdomain|top_level_domain)",
-        "22",
-    ),
     _reason("A UtcTime in another format stays as recorded, and @timestamp is TimeCreated. Elastic drops it.",
             r"@timestamp|winlog\.event_data\.UtcTime", "22"),
     _reason("The input has no time of its own; Elastic's test harness adds one.", "@timestamp", "1", "10", "800",
