@@ -7,11 +7,12 @@ Each gets one value (or None) per input and returns the field's values as a tupl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from evtxscan.ecs import argv, domain, network, powershell, registry, texts
+from evtxscan.ecs import argv, domain, network, powershell, registry, sddl, texts
 from evtxscan.ecs.convert import account_domain, account_name, decimal, hexadecimal
 from evtxscan.ecs.errors import MappingError
 
@@ -19,6 +20,8 @@ Values = tuple[Any, ...]
 """Every field counts as an array: no value, one or many, of type str, int, bool (or objects, as in dns.answers)."""
 
 Function = Callable[..., Values]
+
+_CODE = re.compile(r"%%[0-9]+", re.ASCII)
 
 
 def one(function: Callable[[str], Any]) -> Function:
@@ -87,7 +90,23 @@ def flags(table: str) -> Function:
 def codes(table: str) -> Function:
     """Make the function that names the ``%%nnnn`` codes of a text; codes without a name are left out."""
     texts.names(table)
-    return one(lambda text: [name for code in text.split() if (name := texts.lookup(table, code))])
+    return one(lambda text: [name for code in _CODE.findall(text) if (name := texts.lookup(table, code))])
+
+
+def sid_names(text: str) -> list[str]:
+    """Return the names of the ``%{SID}`` in a text, the SID where it is not well known."""
+    return [sddl.account(sid.removeprefix("%{").removesuffix("}")) for sid in text.split()]
+
+
+def descriptor_entry(argument: str) -> Function:
+    """Make the function that returns one entry of a descriptor's list: ``D0`` is the first of its access list."""
+    kind, place = argument[:1], int(argument[1:])
+
+    def entry(text: str) -> str | None:
+        found = sddl.entries(text, kind)
+        return found[place] if place < len(found) else None
+
+    return one(entry)
 
 
 def flag(text: str) -> bool | None:
@@ -201,6 +220,7 @@ _PLAIN: Final[dict[str, Function]] = {
     "registry_hive": one(registry.hive),
     "registry_key": one(registry.key),
     "registry_value": one(registry.value),
+    "sid_names": one(sid_names),
     "security_args": one(argv.security_args),
     "share_path": share_path,
     "sysmon_args": one(argv.sysmon_args),
@@ -215,6 +235,7 @@ _MADE: Final[dict[str, Callable[[str], Function]]] = {
     "lookup": look_up,
     "part": part_of,
     "rdn": rdn,
+    "sddl": descriptor_entry,
 }
 COLLECT: Final = frozenset({"count", "first", "given", "part", "same", "unique"})
 _COLLECTING: Final[dict[str, Function]] = {

@@ -24,6 +24,7 @@ _LISTS = frozenset(
         "powershell_details",
         "registry_data_string",
         "security_args",
+        "sid_names",
         "sysmon_args",
         "unique",
         "words",
