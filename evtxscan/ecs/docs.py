@@ -65,8 +65,8 @@ record; event data without a column is kept as JSON.
 ## The tables
 
 *moved*: the value is in the field and leaves event data; *copied*: it is in both. A field with a formula is computed.
-*read*: the value stays in `data`, where fields are computed from it.
-A `#` in a name stands for the numbers 0 to 15. `{{a}}` before a field list takes in the set of that name. Each provider is known by name *and* channel.
+*read*: the value stays in `data`, where fields are computed from it. A `#` in a name stands for the numbers 0 to 15.
+`{{a}}` before a field list takes in the set of that name. Each provider is known by name *and* channel.
 """
 
 
