@@ -7,18 +7,21 @@ Each gets one value (or None) per input and returns the field's values as a tupl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from evtxscan.ecs import argv, network, registry, texts
-from evtxscan.ecs.convert import hexadecimal
+from evtxscan.ecs import argv, domain, network, powershell, registry, sddl, texts
+from evtxscan.ecs.convert import account_domain, account_name, decimal, hexadecimal
 from evtxscan.ecs.errors import MappingError
 
 Values = tuple[Any, ...]
-"""Every field counts as an array: no value, one or many, of type str, int, bool (or an object for dns.answers)."""
+"""Every field counts as an array: no value, one or many, of type str, int, bool (or objects, as in dns.answers)."""
 
 Function = Callable[..., Values]
+
+_CODE = re.compile(r"%%[0-9]+", re.ASCII)
 
 
 def one(function: Callable[[str], Any]) -> Function:
@@ -87,7 +90,23 @@ def flags(table: str) -> Function:
 def codes(table: str) -> Function:
     """Make the function that names the ``%%nnnn`` codes of a text; codes without a name are left out."""
     texts.names(table)
-    return one(lambda text: [name for code in text.split() if (name := texts.lookup(table, code))])
+    return one(lambda text: [name for code in _CODE.findall(text) if (name := texts.lookup(table, code))])
+
+
+def sid_names(text: str) -> list[str]:
+    """Return the names of the ``%{SID}`` in a text, the SID where it is not well known."""
+    return [sddl.account(sid.removeprefix("%{").removesuffix("}")) for sid in text.split()]
+
+
+def descriptor_entry(argument: str) -> Function:
+    """Make the function that returns one entry of a descriptor's list: ``D0`` is the first of its access list."""
+    kind, place = argument[:1], int(argument[1:])
+
+    def entry(text: str) -> str | None:
+        found = sddl.entries(text, kind)
+        return found[place] if place < len(found) else None
+
+    return one(entry)
 
 
 def flag(text: str) -> bool | None:
@@ -155,6 +174,21 @@ def same(values: Values) -> Values:
     return values
 
 
+def first(*values: Values) -> Values:
+    """Return the values of the first input that has any."""
+    return next(filter(None, values), ())
+
+
+def given(condition: Values, values: Values) -> Values:
+    """Return the values of the second input where the first has any."""
+    return values if condition else ()
+
+
+def context_entry(name: str) -> Function:
+    """Make the function that returns one entry of a PowerShell context."""
+    return one(lambda text: powershell.entry(name, text))
+
+
 def part_of(name: str) -> Function:
     """Make the function that picks one property of objects."""
     return lambda values: tuple(value[name] for value in values if name in value)
@@ -162,23 +196,31 @@ def part_of(name: str) -> Function:
 
 _PLAIN: Final[dict[str, Function]] = {
     "account": one(some_name),
+    "account_domain": one(account_domain),
+    "account_name": one(account_name),
     "base_name": one(base_name),
     "community_id": connection,
+    "decimal": one(decimal),
     "directory": one(directory),
     "dns_addresses": one(network.addresses),
     "dns_answers": one(network.answers),
     "dns_hosts": one(network.hosts),
+    "domain_registered": one(domain.registered),
+    "domain_sub": one(domain.subdomain),
+    "domain_top_level": one(domain.top_level),
     "extension": one(extension),
     "flag": one(flag),
     "hashes": one(lambda text: [value for _, value in parse_hashes(text)]),
     "last_part": one(last_part),
     "lower": one(str.lower),
     "not_flag": one(not_flag),
+    "powershell_details": one(powershell.details),
     "registry_data_string": one(registry.data_string),
     "registry_data_type": one(registry.data_type),
     "registry_hive": one(registry.hive),
     "registry_key": one(registry.key),
     "registry_value": one(registry.value),
+    "sid_names": one(sid_names),
     "security_args": one(argv.security_args),
     "share_path": share_path,
     "sysmon_args": one(argv.sysmon_args),
@@ -186,15 +228,23 @@ _PLAIN: Final[dict[str, Function]] = {
 }
 _MADE: Final[dict[str, Callable[[str], Function]]] = {
     "codes": codes,
+    "context": context_entry,
     "equals": equals,
     "flags": flags,
     "hash": hash_of,
     "lookup": look_up,
     "part": part_of,
     "rdn": rdn,
+    "sddl": descriptor_entry,
 }
-COLLECT: Final = frozenset({"count", "part", "same", "unique"})
-_COLLECTING: Final[dict[str, Function]] = {"count": count, "same": same, "unique": unique}
+COLLECT: Final = frozenset({"count", "first", "given", "part", "same", "unique"})
+_COLLECTING: Final[dict[str, Function]] = {
+    "count": count,
+    "first": first,
+    "given": given,
+    "same": same,
+    "unique": unique,
+}
 
 
 @cache

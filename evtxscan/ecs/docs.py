@@ -58,14 +58,14 @@ record; event data without a column is kept as JSON.
 
 ## Not mapped yet
 
-- The PowerShell channels (4103 to 4106, 400, 403, 600, 800) have the base layer and their event data only.
-- `dns.question.registered_domain`, `.subdomain` and `.top_level_domain` need a public suffix list.
-- Texts that Elastic makes of security descriptors, audit categories and well-known SIDs are not made.
+- PowerShell writes the names in the `ContextInfo` of 4103 in the language of its Windows; only English ones are known.
+- A script block that is split over several 4104 is not put together: each event has its part.
 - `message` and the names behind `winlog.user.identifier` need the host that wrote the log.
 
 ## The tables
 
 *moved*: the value is in the field and leaves event data; *copied*: it is in both. A field with a formula is computed.
+*read*: the value stays in `data`, where fields are computed from it. A `#` in a name stands for the numbers 0 to 15.
 `{{a}}` before a field list takes in the set of that name. Each provider is known by name *and* channel.
 """
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, Final
 
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping as EventMapping
-from evtxscan.ecs.resolve import Cell, cell_values
+from evtxscan.ecs.resolve import Cell, Input, Path, cell_values, with_data
 from evtxscan.evtx.filetime import to_iso
 
 TIME_CREATED_DIGITS: Final = 7
@@ -27,8 +27,8 @@ def document(
     the parsed JSON of the event, which wins over what a column says. Fields without a value are left out.
     """
     fields = dict(mapping.constants(kind))
-    fields.update(_from_columns(mapping, row))
-    fields.update(_from_data(data or {}))
+    fields.update(_from_cells(mapping, with_data(row, data, mapping.paths) if mapping.paths else row))
+    fields.update(_from_data(data or {}, mapping.hidden))
     return {name: fields[name] for name in sorted(fields)}
 
 
@@ -48,7 +48,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def render_time(ticks: int, row: Mapping[str, Cell], field: str = "@timestamp") -> str:
+def render_time(ticks: int, row: Mapping[Any, Cell], field: str = "@timestamp") -> str:
     """Return a time of an event as ISO 8601 with the digits of its source.
 
     ``@timestamp`` is Sysmon's UtcTime where the row has TimeCreated beside it.
@@ -57,21 +57,22 @@ def render_time(ticks: int, row: Mapping[str, Cell], field: str = "@timestamp") 
     return to_iso(ticks, UTC_TIME_DIGITS if coarse else TIME_CREATED_DIGITS)
 
 
-def _from_columns(mapping: EventMapping, row: Mapping[str, Cell]) -> Iterator[tuple[str, Any]]:
+def _from_cells(mapping: EventMapping, row: Mapping[str, Cell] | Mapping[Input, Cell]) -> Iterator[tuple[str, Any]]:
     for field, resolution in mapping.shown:
         values = cell_values(resolution, row)
         if not values:
             continue
-        if field in mapping.lists:
+        if field in mapping.lists or len(values) > 1:
             yield field, list(values)
         else:
             yield field, render_time(values[0], row, field) if field in _DATES else values[0]
 
 
-def _from_data(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _from_data(data: Mapping[str, Any], hidden: Set[Path]) -> Iterator[tuple[str, Any]]:
     for key, value in data.items():
         if isinstance(value, dict):
             for name, text in value.items():
-                yield f"winlog.{key}.{name}", text
+                if (key, name) not in hidden:
+                    yield f"winlog.{key}.{name}", text
         else:
             yield f"winlog.{key}", value

@@ -15,7 +15,19 @@ from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.errors import MappingError
 from evtxscan.ecs.kind import Kind
-from evtxscan.ecs.resolve import ABSENT, Cell, Column, Constant, Data, Derived, Path, Resolution, Values, cell_values
+from evtxscan.ecs.resolve import (
+    ABSENT,
+    Cell,
+    Column,
+    Constant,
+    Data,
+    Derived,
+    Input,
+    Path,
+    Resolution,
+    Values,
+    cell_values,
+)  # fmt: skip
 from evtxscan.ecs.tables import EventTable, StoreRule, event_tables
 from evtxscan.ecs.terms import Name, Term
 
@@ -42,13 +54,17 @@ class Mapping:
     """One event table, compiled.
 
     ``fields`` are all fields that neither the kind nor leftover event data decide; ``shown`` those of them that the
-    document takes from columns (parts of an object field are not shown beside it), ``lists`` those that are lists.
+    document takes from columns or makes of ``data`` (parts of an object field are not shown beside it), ``lists`` those
+    that are lists. ``paths`` are the texts of ``data`` that fields are made of, ``hidden`` those that the document has
+    under no other name.
     """
 
     table: EventTable
     fields: Dict[str, Resolution]
-    shown: tuple[tuple[str, Column | Derived], ...]
+    shown: tuple[tuple[str, Column | Derived | Data], ...]
     lists: frozenset[str]
+    paths: tuple[Path, ...] = ()
+    hidden: frozenset[Path] = frozenset()
 
     @property
     def id(self) -> str:
@@ -137,10 +153,13 @@ def compile_table(table: EventTable) -> Mapping:
     shown = tuple(
         (name, found)
         for name, found in fields.items()
-        if isinstance(found, (Column, Derived)) and not name.startswith(parts)
+        if (isinstance(found, (Column, Derived)) or (isinstance(found, Data) and name in table.derive))
+        and not name.startswith(parts)
     )
     lists = frozenset(name for name in table.derive if _is_list(table, name))
-    return Mapping(table, fields, shown, lists)
+    paths = tuple((table.payload, raw) for raw in sorted(table.read))
+    hidden = frozenset((table.payload, raw) for raw in table.read & table.hide)
+    return Mapping(table, fields, shown, lists, paths, hidden)
 
 
 def _add_stored(fields: dict[str, Resolution], table: EventTable, rule: StoreRule) -> None:
@@ -208,17 +227,14 @@ class _Compiler:
             column.name for column in _CORE.values() if isinstance(column, Column)
         }
 
-    def resolution(self, term: Term) -> Column | Derived:
+    def resolution(self, term: Term) -> Column | Derived | Data:
         """Return where the values of a term are; another field's resolution where the term is just that field."""
         if isinstance(term, Name):
             return self._named(term.text)
         parts = [self.resolution(part) for part in term.inputs]
         if term.spec == "same":
             return parts[0]
-        inputs: dict[str, None] = {}
-        for part in parts:
-            inputs.update(dict.fromkeys((part.name,) if isinstance(part, Column) else part.inputs))
-        names = tuple(inputs)
+        names = tuple(dict.fromkeys(given for part in parts for given in _inputs(part)))
 
         def values(*cells: Cell) -> Values:
             row = dict(zip(names, cells, strict=True))
@@ -226,7 +242,7 @@ class _Compiler:
 
         return Derived(names, values)
 
-    def _named(self, name: str) -> Column | Derived:
+    def _named(self, name: str) -> Column | Derived | Data:
         if "." in name:
             if name in self.columns:
                 return Column(name)
@@ -236,7 +252,16 @@ class _Compiler:
             return Column(f"winlog.event_data.{name}")
         elif name in self.table.pack:
             return Derived((PACKED,), _picker(name))
+        elif name in self.table.read:
+            return Data((self.table.payload, name))
         raise MappingError(f"{name!r} is neither a stored value nor a derived field of this event")
+
+
+def _inputs(part: Column | Derived | Data) -> tuple[Input, ...]:
+    """Return what a resolution reads."""
+    if isinstance(part, Derived):
+        return part.inputs
+    return (part.name,) if isinstance(part, Column) else (part.path,)
 
 
 def _is_list(table: EventTable, name: str) -> bool:

@@ -7,18 +7,21 @@ value (the column could not give the recorded text back exactly).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Path = tuple[str, ...]
 """Keys into the event's ``data`` JSON, outermost first; a key may hold dots."""
 
+Input = str | Path
+"""What a field is computed from: a column by its name, or a text in ``data`` by its path."""
+
 Cell = str | int | None
 """The value of a stored column, its dictionary id already replaced by the text; None where there is none."""
 
 Values = tuple[Any, ...]
-"""str, int and bool values; ``dns.answers`` alone has objects (its parts are fields of their own)."""
+"""str, int and bool values; the object fields of base.json have objects (their parts are fields of their own)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What ``fn`` makes of the values of ``inputs``, in their order, each None where the column is NULL."""
+    """What ``fn`` makes of the values of ``inputs``, in their order, each None where there is none.
 
-    inputs: tuple[str, ...]
+    An input is the name of a column, or a path into the event's ``data``.
+    """
+
+    inputs: tuple[Input, ...]
     fn: Callable[..., Values]
     override: Path | None = None
 
@@ -62,9 +68,31 @@ Resolution = Constant | Column | Derived | Data | Absent
 ABSENT = Absent()
 
 
-def cell_values(resolution: Column | Derived, cells: Mapping[str, Cell]) -> Values:
-    """Return the values that ``resolution`` takes from the columns in ``cells``, its override left aside."""
-    if isinstance(resolution, Column):
-        value = cells.get(resolution.name)
-        return () if value is None else (value,)
-    return resolution.fn(*map(cells.get, resolution.inputs))
+def cell_values(resolution: Column | Derived | Data, cells: Mapping[Any, Cell]) -> Values:
+    """Return the values that ``resolution`` takes from ``cells``, its override left aside.
+
+    ``cells`` has columns by name and, as :func:`with_data` adds them, texts of ``data`` by path.
+    """
+    if isinstance(resolution, Derived):
+        return resolution.fn(*map(cells.get, resolution.inputs))
+    value = cells.get(resolution.path if isinstance(resolution, Data) else resolution.name)
+    return () if value is None else (value,)
+
+
+def with_data(
+    row: Mapping[str, Cell], data: Mapping[str, Any] | None, paths: Iterable[Path]
+) -> Mapping[str, Cell] | dict[Input, Cell]:
+    """Return the cells of a row with those texts of its ``data`` that ``paths`` name."""
+    found: dict[Input, Cell] = {path: text for path in paths if (text := text_at(data, path)) is not None}
+    if not found:
+        return row
+    found.update(row)
+    return found
+
+
+def text_at(data: Mapping[str, Any] | None, path: Path) -> str | None:
+    """Return the text at ``path`` of an event's ``data``, or None."""
+    found: object = data
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else None

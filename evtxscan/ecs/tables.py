@@ -1,4 +1,4 @@
-"""Reads and checks the mapping tables ``schema/ecs/{sysmon,security,system}.json``: data in, plain tables out.
+"""Reads and checks the mapping tables ``schema/ecs/*.json`` of FILES: data in, plain tables out.
 
 A table says for each event of a provider what happens to each recorded value:
 
@@ -6,10 +6,13 @@ A table says for each event of a provider what happens to each recorded value:
 - ``copy``: it becomes the value of a column and stays in the event data as well,
 - ``keep``: it stays in the event data and has a column of its own,
 - ``pack``: it stays in the event data and shares the column ``packed`` with others that repeat as it does,
-- ``hide``: kept or packed, but not in the document: other fields are made of it,
+- ``read``: it stays in the event data, as JSON, and fields are computed from it there: a text as long as a script, or
+  one that differs in every record, has no place in a column,
+- ``hide``: kept, packed or read, but not in the document: other fields are made of it,
 - ``drop``: Elastic removes it and nothing is made of it.
 
-What is not named stays in the event data, as JSON. ``derive`` names the fields computed on reading. ``use`` takes all
+What is not named stays in the event data, as JSON. ``derive`` names the fields computed on reading; a ``#``
+in field and term stands for the numbers 0 to 15. ``use`` takes all
 that from sets that events share; an event's own lines win over them.
 """
 
@@ -25,14 +28,18 @@ from evtxscan.ecs.columns import PACKED, catalogue
 from evtxscan.ecs.convert import CONVERSIONS
 from evtxscan.ecs.errors import MappingError
 from evtxscan.ecs.terms import Call, Term, parse
+from evtxscan.ecs.texts import names
 from evtxscan.schema import read_json
 
-FILES = ("sysmon", "security", "system")
+FILES = ("sysmon", "security", "system", "powershell", "powershell_operational")
 _FORMAT = "evtxscan-ecs-mapping/1"
 _FILE_KEYS = {"format", "name", "channel", "constants", "record_id", "timestamp", "blank", "sets", "providers"}
 _PROVIDER_KEYS = {"use", "payload", "tasks", "events"}
-_RULE_KEYS = {"move", "copy", "keep", "pack", "hide", "drop", "derive"}
+_RULE_KEYS = {"move", "copy", "keep", "pack", "read", "hide", "drop", "derive"}
 _EVENT_KEYS = _RULE_KEYS | {"title", "category", "type", "action", "outcome", "constants", "use", "first"}
+
+NUMBERED = 16
+"""How many fields a name with ``#`` stands for."""
 
 Elsewhere = Literal["data", "pack", "drop"]
 """Where a value goes that its column cannot hold."""
@@ -66,6 +73,7 @@ class EventTable:
     tasks: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     rules: tuple[StoreRule, ...] = ()
     pack: tuple[str, ...] = ()
+    read: frozenset[str] = frozenset()
     hide: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
     first: frozenset[str] = frozenset()
@@ -116,14 +124,13 @@ def _event(
     layers = [*_sets(content, entry.get("use", [])), *_sets(content, event.get("use", [])), event]
     rules, pack = _rules(layers)
     derive: dict[str, Call] = {}
-    for layer in layers:
-        for name, text in layer.get("derive", {}).items():
-            term: Term = parse(text)
-            if not isinstance(term, Call):
-                raise MappingError(f"{name}: {text!r} has to be a call")
-            derive[name] = term
-    hide = _names(layers, "hide")
-    if missing := hide - {*pack, *(rule.raw for rule in rules), *(_own_name(rule.column) for rule in rules)}:
+    for name, text in _derived(layers):
+        term: Term = parse(text)
+        if not isinstance(term, Call):
+            raise MappingError(f"{name}: {text!r} has to be a call")
+        derive[name] = term
+    hide, read = _names(layers, "hide"), _names(layers, "read")
+    if missing := hide - {*pack, *read, *(rule.raw for rule in rules), *(_own_name(rule.column) for rule in rules)}:
         raise MappingError(f"hide: {sorted(missing)[0]!r} is not stored by this event")
     return EventTable(
         id=f"{content['name']}/{code}",
@@ -136,14 +143,31 @@ def _event(
         timestamp=content.get("timestamp"),
         blank=frozenset(content.get("blank", [])),
         constants=MappingProxyType(_constants(content, event)),
-        tasks=MappingProxyType({int(task): text for task, text in entry.get("tasks", {}).items()}),
+        tasks=MappingProxyType(_tasks(entry.get("tasks", {}))),
         rules=rules,
         pack=pack,
+        read=read,
         hide=hide,
         drop=_names(layers, "drop"),
         first=frozenset(event.get("first", [])),
         derive=MappingProxyType(derive),
     )
+
+
+def _tasks(tasks: dict[str, str] | str) -> dict[int, str]:
+    """Return the tasks of a provider; a text names the table of texts.json that has them."""
+    named = names(tasks) if isinstance(tasks, str) else tasks
+    return {int(task.removeprefix("%%")): text for task, text in named.items()}
+
+
+def _derived(layers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield field and term, those with ``#`` once for each number."""
+    for layer in layers:
+        for name, text in layer.get("derive", {}).items():
+            if "#" in name:
+                yield from ((name.replace("#", str(n)), text.replace("#", str(n))) for n in range(NUMBERED))
+            else:
+                yield name, text
 
 
 def _sets(content: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:

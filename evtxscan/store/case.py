@@ -88,7 +88,7 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that can change a result: evtxscan, its parsers, its mapping, Python and SQLite."""
-    packages = ["evtx", "python-evtx", "orjson", "zstandard", "sqlite-utils"]
+    packages = ["evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils"]
     found = {name: metadata.version(name) for name in packages}
     return {
         "evtxscan": __version__,

@@ -64,6 +64,16 @@ def _read() -> Iterator[Case]:
 
 
 @cache
+def categories() -> tuple[tuple[str, str, dict[str, Any]], ...]:
+    """Return channel, event id and category, type, action, outcome of all events that Elastic's tables name."""
+    if not ROOT:
+        return ()
+    content = orjson.loads((Path(ROOT) / "ecs" / "event-categorization.json").read_bytes())
+    channels = {"sysmon": "Microsoft-Windows-Sysmon/Operational", "security": "Security"}
+    return tuple((channels[name], code, entry) for name in channels for code, entry in content[name].items())
+
+
+@cache
 def _records(path: Path) -> dict[int, str]:
     """Return the records of a log by EventRecordID, which in an exported log is not the id in the record's header."""
     texts = [record["data"] for record in PyEvtxParser(str(path)).records_json()]

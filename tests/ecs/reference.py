@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evtxscan.ecs.base import base
 from evtxscan.ecs.convert import CONVERSIONS, decimal
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import mapping_for
@@ -39,7 +40,8 @@ def reference_document(event: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever
         if element not in ("System", "#attributes"):
             record.read_element(element, content)
     record.derive(mapping.lists)
-    return {name: value for name, value in sorted(document.items()) if not name.startswith("dns.answers.")}
+    parts = tuple(f"{name}." for name in base().objects)
+    return {name: value for name, value in sorted(document.items()) if not name.startswith(parts)}
 
 
 class _Record:
@@ -118,7 +120,7 @@ class _Record:
     def derive(self, lists: frozenset[str]) -> None:
         for name, term in self.table.derive.items():
             if values := self._evaluate(term):
-                self.document[name] = list(values) if name in lists else values[0]
+                self.document[name] = list(values) if name in lists or len(values) > 1 else values[0]
 
     def _evaluate(self, term: Term) -> tuple[Any, ...]:
         if not isinstance(term, Name):
@@ -127,7 +129,7 @@ class _Record:
         if name in self.table.derive and name not in self.cells:
             return self._evaluate(self.table.derive[name])
         cell = self.cells.get(name if "." in name else f"winlog.event_data.{name}")
-        value = self.values.get(name) if cell is None and name in self.table.pack else cell
+        value = self.values.get(name) if cell is None and name in {*self.table.pack, *self.table.read} else cell
         if value is None and name.startswith("winlog."):
             value = self.document.get(name)
         return () if value is None else (value,)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ecs.conformance import ROOT, WINLOGBEAT, Case, cases, compare
+from evtxscan.ecs.mapping import mappings
+from tests.ecs.conformance import ROOT, WINLOGBEAT, Case, cases, categories, compare
 from tests.ecs.differences import DOCUMENT, REASONS, all_differences, reason, render
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="EVTXSCAN_CONFORMANCE does not name the folder of golden documents")
@@ -40,3 +41,21 @@ def test_enough_cases_were_read() -> None:
 
 def test_table_of_differences_is_current() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == render(all_differences()), "run: python -m tests.ecs.differences"
+
+
+@pytest.mark.parametrize(("channel", "code", "expected"), categories())
+def test_event_has_its_category(channel: str, code: str, expected: dict[str, object]) -> None:
+    """All that Elastic categorizes, golden document or not; Sysmon 7 is the one that evtxscan maps otherwise."""
+    found = [mapping for (_, place, id_), mapping in mappings().items() if (place, id_) == (channel, code)]
+    assert found
+    for mapping in found:
+        constants = {f"event.{key}": value for key, value in expected.items()}
+        ours = {name: mapping.table.constants.get(name) for name in constants}
+        if mapping.id == "sysmon/7":
+            constants = {"event.category": ["process", "library"], "event.type": ["change", "start"],
+                         "event.action": ["Image loaded", "load"]}  # fmt: skip
+        assert ours == constants
+
+
+def test_all_categories_were_read() -> None:
+    assert len(categories()) == 150

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import digits
 
 from evtxscan.ecs.docs import render
 from evtxscan.ecs.mapping import mappings
@@ -18,5 +19,6 @@ def test_document_is_current() -> None:
 
 def test_every_derived_field_is_described() -> None:
     text = render()
-    missing = {field for mapping in mappings().values() for field in mapping.table.derive if f"`{field}` =" not in text}
+    fields = {field for mapping in mappings().values() for field in mapping.table.derive}
+    missing = {field for field in fields if f"`{field}` =" not in text and f"`{field.rstrip(digits)}#` =" not in text}
     assert not missing

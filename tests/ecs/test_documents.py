@@ -616,3 +616,35 @@ def test_kernel_start_and_stop() -> None:
     assert found == in_event_data(**{name: str(value) for name, value in data.items()})
     stop = {"StopTime": "2021-04-07T20:00:00.000000Z"}
     assert system_log("Microsoft-Windows-Kernel-General", 13, task=2, EventData=stop) == in_event_data(**stop)
+
+
+def test_audit_policy_change_in_words() -> None:
+    found = security(4719, {"CategoryId": "%%8276", "SubcategoryId": "%%13312", "AuditPolicyChanges": "%%8448, %%8450"})
+    assert found["winlog.event_data.Category"] == "Detailed Tracking"
+    assert found["winlog.event_data.SubCategory"] == "Process Creation"
+    assert found["winlog.event_data.AuditPolicyChangesDescription"] == ["Success removed", "Failure removed"]
+    assert found["winlog.event_data.CategoryId"] == "%%8276"
+    assert security(4688, {}, Task=13312)["event.action"] == "created-process"
+
+
+def test_security_descriptors_in_words() -> None:
+    """Lists, rights as letters and as a mask, accounts with and without a name; the descriptors stay."""
+    old = "O:BAG:SYD:PAI(A;OICI;FA;;;BA)(D;;0x30001;;;S-1-1-0)(A;;ZZ;;;S-1-5-21-1-2-3-500)S:AI(AU;SA;SDWD;;;WD)"
+    found = security(4907, {"OldSd": old, "NewSd": "D:(A;;GA)"})
+    assert {name: value for name, value in found.items() if "Sd" in name} == in_event_data(
+        OldSd=old,
+        NewSd="D:(A;;GA)",
+        OldSdDacl0="Built-in administrators :Access Allowed ([File All Access])",
+        OldSdDacl1="Everyone :Access Denied ([Create Child, DELETE, READ_CONTROL])",
+        OldSdDacl2="S-1-5-21-1-2-3-500 :Access Allowed ([ZZ])",
+        OldSdSacl0="Everyone :System Audit ([Delete, Modify Permissions])",
+    )
+
+
+def test_well_known_sids_have_names() -> None:
+    found = security(4908, {"SidList": "\r\n\t\t%{S-1-5-32-551}\r\n\t\t%{S-1-5-21-1-2-3-512}"})
+    assert found["winlog.event_data.SidListDesc"] == ["Backup Operators", "S-1-5-21-1-2-3-512"]
+    found = security(5156, {"LayerName": "%%14611", "RemoteUserID": "S-1-0-0", "RemoteMachineID": "S-1-5-21-9"})
+    assert found["winlog.event_data.LayerNameDescription"] == "Connect"
+    assert found["winlog.event_data.RemoteUserDescription"] == "Nobody"
+    assert "winlog.event_data.RemoteMachineDescription" not in found

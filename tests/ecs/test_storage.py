@@ -17,9 +17,10 @@ from evtx import PyEvtxParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evtxscan.ecs.base import base
 from evtxscan.ecs.document import render_time
 from evtxscan.ecs.mapping import Mapping, mappings
-from evtxscan.ecs.resolve import Absent, Constant, Data, Resolution, cell_values
+from evtxscan.ecs.resolve import Absent, Constant, Data, Resolution, cell_values, with_data
 from evtxscan.ecs.resolve import Path as DataPath
 from tests.ecs.conformance import cases
 from tests.ecs.reference import reference_document
@@ -37,6 +38,9 @@ TEXTS = st.one_of(
             "{00000000-0000-0000-0000-000000000000}", "0A1B2C3D-0000-0000-FFFF-00000000000A", "a\r\nb\r\n", "\n",
             "MD5=AB,SHA1=00,=,IMPHASH", "type:  5 a.example;::ffff:192.0.2.1;junk;type:  99", "DWORD (0x0000000a)",
             "HKLM\\A\\B", "HKLM", "C:\\a b\\x.exe", '"C:\\a b\\x.exe" -k  y ', "CN=Al\\, Ice,CN=Users,DC=a,DC=b", "٣",
+            "\tHostName=a\n\tHostName=b\n\n\tSequenceNumber=3\n\tHostApplication=x -k\n y\n\tCommandLine=z\n\tHostId=1",
+            "        Host Name = a\n        Connected User = D\\n\n        User = A\\b\n        Sequence Number = 07\n",
+            "CommandInvocation(A): \"a\"\nParameterBinding(A): name=\"b\"; value=\"c\"\n\nParameterBinding(A): x\nodd",
             "tcp", "udp", "Valid", "%%1833 %%4416", "2", "\ud7ff\U0001f4be", "nul\x00byte", "None",
         ]
     ),
@@ -58,7 +62,13 @@ def batches(draw: st.DrawFn) -> list[str]:
     """Make records of one mapping: most name the same values, in the shapes that the bulk parser and damage make."""
     mapping: Mapping = draw(st.sampled_from(TABLES))
     table = mapping.table
-    names = [*{rule.raw for rule in table.rules}, *table.pack, *table.drop, *filter(None, [table.timestamp])]
+    names = [
+        *{rule.raw for rule in table.rules},
+        *table.pack,
+        *table.read,
+        *table.drop,
+        *filter(None, [table.timestamp]),
+    ]
     known = draw(st.lists(st.sampled_from(sorted({*names, "Extra", "Data", "Binary"})), unique=True, max_size=12))
     element = "EventData" if table.payload == "event_data" else "UserData"
     texts = []
@@ -127,11 +137,11 @@ def check_batch(texts: list[str]) -> None:
 def check_resolutions(stored: Stored) -> None:
     """Check that each field's resolution gives what the document has, and that the document misses none."""
     document = stored.document
-    objects = document.pop("dns.answers", [])
-    for part in ("data", "type"):
-        if values := [answer[part] for answer in objects if part in answer]:
-            document[f"dns.answers.{part}"] = values
-    fields = {*document, *stored.mapping.fields, *stored.mapping.constants(stored.kind)} - {"dns.answers"}
+    for name in base().objects:
+        objects = document.pop(name, [])
+        for part in {key for value in objects for key in value}:
+            document[f"{name}.{part}"] = [value[part] for value in objects if part in value]
+    fields = {*document, *stored.mapping.fields, *stored.mapping.constants(stored.kind)} - base().objects
     fields |= {"process.args", "winlog.event_data.Nothing", "nothing", "winlog.logon"}
     for field in fields:
         shown = document.get(field, ())
@@ -151,7 +161,7 @@ def values_of(resolution: Resolution, stored: Stored) -> tuple[Any, ...]:
         return _at(stored.data, resolution.path)
     if resolution.override and (override := _at(stored.data, resolution.override)):
         return override
-    return cell_values(resolution, stored.row)
+    return cell_values(resolution, with_data(stored.row, stored.data, stored.mapping.paths))
 
 
 def _at(data: dict[str, Any] | None, path: DataPath) -> tuple[Any, ...]:

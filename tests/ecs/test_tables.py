@@ -57,6 +57,7 @@ def event(content: dict[str, Any]) -> dict[str, Any]:
         (lambda t: event(t).update(move={"A": "user.name upper"}), "no conversion 'upper'"),
         (lambda t: event(t).update(move={"A": "user.name text else lose"}), "is not 'column"),
         (lambda t: event(t).update(hide=["LogonID"]), "'LogonID' is not stored by this event"),
+        (lambda t: event(t).update(read=["Text"], derive={"a.b": "lower(Texts)"}), "'Texts' is neither a stored value"),
         (lambda t: event(t).update(keep=["Nothing"]), "no column 'winlog.event_data.Nothing'"),
         (lambda t: event(t).update(derive={"a.b": "nothing(LogonId)"}), "no function 'nothing'"),
         (lambda t: event(t).update(derive={"a.b": "lower(LogonId"}), "lacks a closing parenthesis"),
@@ -112,7 +113,8 @@ def test_every_table_of_texts_is_used() -> None:
         for term in mapping.table.derive.values()
         for part in term.spec.split(":")
     }
-    assert set(texts.tables()) <= specs | {"dns_status", "dns_types"}
+    read_by_code = {"dns_status", "dns_types", "sddl_accounts", "sddl_rights", "sddl_types"}
+    assert set(texts.tables()) <= specs | read_by_code
 
 
 SYSMON = "Microsoft-Windows-Sysmon"

@@ -72,7 +72,7 @@ class FieldStore:
             given = column(found.name)
             same = "number" if given.type == "long" else "text"
             return Computed((given,), _same, ("column", same), _as_is if given.type == "keyword" else None)
-        inputs = tuple(column(name) for name in found.inputs)
+        inputs = tuple(column(given) if isinstance(given, str) else _data(given) for given in found.inputs)
         squeeze = _SQUEEZE.get(field) if len(inputs) == 1 else None
         return Computed(inputs, found.fn, ("derived", self._mapping.id, field), squeeze)
 
