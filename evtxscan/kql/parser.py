@@ -19,8 +19,8 @@ from evtxscan.errors import EqlError
 from evtxscan.kql.ast import And, Condition, Is, Name, Not, Or, Partial, Range, Value, joined
 from evtxscan.kql.wildcards import Pattern, Wild
 
-MAX_DEPTH = 100
-"""Deepest nesting of parentheses."""
+MAX_DEPTH = 50
+"""Deepest nesting of parentheses: real rules need six, and ten calls a level have to fit Python's stack."""
 
 _SPACE = " \t\r\n\u00a0"
 _SPACES = re.compile(f"[{_SPACE}]*")
