@@ -27,7 +27,7 @@ class UsageError(EvtxscanError):
 
 
 class EqlError(EvtxscanError):
-    """An EQL query is not valid or asks for what is not supported.
+    """A query, in EQL or KQL, is not valid or asks for what is not supported.
 
     ``line`` and ``column`` count from 1 and point into ``source``; ``str()`` gives the message alone,
     ``explain()`` adds the source line with a caret under the place.
@@ -54,4 +54,4 @@ class EqlError(EvtxscanError):
 
 
 class EqlUnsupportedError(EqlError):
-    """The query is valid EQL, but uses a construct that evtxscan does not run (named in the message)."""
+    """The query is valid, but uses a construct that evtxscan does not run (named in the message)."""

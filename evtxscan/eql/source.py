@@ -16,6 +16,6 @@ def error_at(text: str, offset: int, message: str) -> EqlError:
 
 
 def unsupported_at(text: str, offset: int, message: str) -> EqlUnsupportedError:
-    """Make the error for a construct at ``offset`` that EQL has and evtxscan refuses."""
+    """Make the error for a construct at ``offset`` that the language has and evtxscan refuses."""
     line, column = place(text, offset)
     return EqlUnsupportedError(message, text, line, column)

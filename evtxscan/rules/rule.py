@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from evtxscan.errors import RuleError
+from evtxscan.rules.new_terms import NewTerms, read_new_terms
+from evtxscan.rules.rows import MalformedError, window
+from evtxscan.rules.threshold import Threshold, read_threshold
 
 SEVERITIES = ("low", "medium", "high", "critical")
+DEFAULT_LOOKBACK = "now-6m"
+"""How far back Kibana looks with a rule that does not say."""
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,8 @@ class Rule:
     """A rule file. ``sha256`` is that of its bytes; ``threat`` is Elastic's ATT&CK structure as it stands there.
 
     ``query`` is the text of the condition; ``query_line`` the line of the file it begins at, for error messages.
+    ``filters`` are conditions in Elasticsearch's Query DSL beside the query. ``threshold`` and ``new_terms`` are there
+    for rules of these types; ``lookback``, the window of a threshold, is how many milliseconds one run looks back.
     """
 
     path: str
@@ -40,6 +50,10 @@ class Rule:
     tags: tuple[str, ...]
     index: tuple[str, ...]
     threat: tuple[dict[str, Any], ...]
+    filters: tuple[dict[str, Any], ...] = ()
+    lookback: int | None = None
+    threshold: Threshold | None = None
+    new_terms: NewTerms | None = None
 
 
 def read_rule(path: Path) -> Rule:
@@ -65,6 +79,7 @@ def parse_rule(raw: bytes, path: str) -> Rule:
         raise RuleError(path, "no [rule] table; a rule file has the layout of Elastic's detection rules")
     get = _Getter(table, path)
     rule_type = get.text("type")
+    is_threshold = rule_type == "threshold"
     query = get.text("query", required=rule_type != "machine_learning")
     return Rule(
         path=path,
@@ -87,6 +102,10 @@ def parse_rule(raw: bytes, path: str) -> Rule:
         tags=get.texts("tags"),
         index=get.texts("index"),
         threat=tuple(entry for entry in table.get("threat", ()) if isinstance(entry, dict)),
+        filters=get.tables("filters"),
+        lookback=get.read("from", lambda value: window(str(value)), DEFAULT_LOOKBACK) if is_threshold else None,
+        threshold=get.read("threshold", read_threshold) if is_threshold else None,
+        new_terms=get.read("new_terms", read_new_terms) if rule_type == "new_terms" else None,
     )
 
 
@@ -130,6 +149,18 @@ class _Getter:
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             return tuple(value)
         raise RuleError(self.path, f"[rule] {key} has to be a list of texts, it is {_name(value)}")
+
+    def tables(self, key: str) -> tuple[dict[str, Any], ...]:
+        value = self.table.get(key, [])
+        if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+            return tuple(value)
+        raise RuleError(self.path, f"[rule] {key} has to be a list of tables, it is {_name(value)}")
+
+    def read(self, key: str, reader: Callable[[object], _Read], default: object = None) -> _Read:
+        try:
+            return reader(self.table.get(key, default))
+        except MalformedError as error:
+            raise RuleError(self.path, f"[rule] {key}: {error}") from None
 
 
 def _name(value: object) -> str:
