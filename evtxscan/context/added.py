@@ -33,14 +33,17 @@ def add_lineage(db: sqlite3.Connection) -> None:
 _LINEAGE = """
 INSERT INTO lineage
 SELECT event, process,
-    CASE WHEN program IS NOT NULL AND line IS NOT NULL THEN NULL WHEN told IS NOT NULL THEN witness ELSE source END,
+    CASE WHEN program IS NOT NULL AND line IS NOT NULL THEN NULL WHEN by_witness THEN witness ELSE source END,
     iif(program IS NULL, ifnull(told_program, parent_program), NULL),
     iif(line IS NULL, ifnull(told, parent_line), NULL),
-    CASE WHEN program IS NOT NULL AND line IS NOT NULL THEN NULL WHEN told IS NOT NULL THEN 'witness' ELSE method END,
+    CASE WHEN program IS NOT NULL AND line IS NOT NULL THEN NULL WHEN by_witness THEN 'witness' ELSE method END,
     CASE WHEN line IS NOT NULL OR told IS NOT NULL OR parent_line IS NOT NULL THEN NULL
         WHEN source IS NOT NULL THEN 'command_line_not_audited'
         WHEN why IN ('not_recorded', 'system_process') THEN 'not_recorded'
         ELSE 'parent_record_missing' END
+FROM (SELECT *,
+    told IS NOT NULL OR told_program IS NOT NULL AND program IS NULL AND (line IS NOT NULL OR parent_line IS NULL)
+        AS by_witness
 FROM (
     SELECT e.id AS event, p.id AS process, w.id AS witness, p.parent_method AS method, p.parent_reason AS why,
         iif(e."process.parent.executable" IN ({blank}), NULL, e."process.parent.executable") AS program,
@@ -52,7 +55,7 @@ FROM (
             ifnull(q.security_event, q.sysmon_event)) AS source
     FROM process p JOIN event e ON e.id = p.{event} LEFT JOIN event w ON w.id = {witness}
         LEFT JOIN process q ON q.id = p.parent LEFT JOIN event f ON f.id = q.security_event
-)
+))
 """
 # Further copies of a record say of their process what the first one says.
 _COPIES = """
