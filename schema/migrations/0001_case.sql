@@ -41,14 +41,14 @@ CREATE TABLE chunk (
     id INTEGER PRIMARY KEY,
     sha256 BLOB NOT NULL UNIQUE,
     size INTEGER NOT NULL,            -- bytes before compression; less than 65536 where a file was cut
-    bytes BLOB NOT NULL,              -- zstd
     first_record_id INTEGER,          -- of the records found, NULL if there are none
     first_written INTEGER,            -- FILETIME ticks of that record's header
     records INTEGER NOT NULL,         -- found = events + lost + those that --only left out
     checksums_ok INTEGER NOT NULL,    -- both checksums of the chunk are right
     events INTEGER NOT NULL DEFAULT 0,
     lost INTEGER NOT NULL DEFAULT 0,
-    only_categories TEXT              -- NULL: every record is stored; else the categories of ingest --only
+    only_categories TEXT,             -- NULL: every record is stored; else the categories of ingest --only
+    bytes BLOB NOT NULL               -- zstd; last, so that the other columns are read without it
 );
 CREATE INDEX chunk_by_first_record ON chunk(first_record_id, first_written);
 
