@@ -28,5 +28,9 @@ def make(folder: Path) -> Path:
     logs.write(folder / "grown" / "early.evtx", logs.mixed(90, 9 * count), first_record_id=9_000)
     logs.write(folder / "grown" / "late.evtx", logs.mixed(400, 9 * count), first_record_id=9_000)
     logs.write(folder / "d.evtx", logs.mixed(count, 4 * count), first_record_id=70_000, per_chunk=_PER_CHUNK)
+    # Several records of one moment, within a log and in several: their order has to come from where they stand.
+    for name in ("tie-2", "tie-1"):
+        ties = [logs.process_start(number, seconds=number // 4, CommandLine=name) for number in range(60)]
+        logs.write(folder / f"{name}.evtx", ties)
     shutil.copytree(EVIDENCE, folder / "scenario")
     return folder
