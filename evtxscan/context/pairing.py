@@ -86,12 +86,18 @@ def _pairs(
     cluster: list[Start], hosts: Mapping[int | None, str], programs: Mapping[int | None, str]
 ) -> Iterator[tuple[int, int]]:
     """Pair the starts of one process id, none of which lies far from the next."""
+    if len(cluster) == 2:  # the usual case: each log has the start once
+        sysmon, security = cluster if cluster[1].is_security else cluster[::-1]
+        if sysmon.host == security.host and security.is_security and not sysmon.is_security:
+            if _match(sysmon, security, programs):
+                yield sysmon.event, security.event
+            return
     by_host: dict[str, tuple[list[Start], list[Start]]] = defaultdict(lambda: ([], []))
     for start in cluster:
         by_host[hosts[start.host]][start.is_security].append(start)
-    for sysmon, security in by_host.values():
-        align = _best if max(len(sysmon), len(security)) <= _LARGEST else _in_order
-        yield from align(sysmon, security, programs)
+    for from_sysmon, from_security in by_host.values():
+        align = _best if max(len(from_sysmon), len(from_security)) <= _LARGEST else _in_order
+        yield from align(from_sysmon, from_security, programs)
 
 
 def _same_record(one: Start, other: Start) -> bool:

@@ -15,6 +15,7 @@ from evtxscan.evtx.mend import Mended, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_json
 from evtxscan.evtx.walk import walk_chunk
 from evtxscan.ingest.batch import ChunkResult
+from evtxscan.store.finish import index_chunks
 
 
 def repeated_records(db: sqlite3.Connection, result: ChunkResult, own: int = 0) -> dict[int, int]:
@@ -30,6 +31,7 @@ def repeated_records(db: sqlite3.Connection, result: ChunkResult, own: int = 0) 
     ).fetchall()
     if not copies:
         return {}
+    index_chunks(db)
     new = _texts(result.bytes)
     repeated: dict[int, int] = {}
     for chunk, data in copies:

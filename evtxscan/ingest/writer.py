@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import compress, repeat
+from itertools import compress
 
 import orjson
 
@@ -19,6 +19,7 @@ from evtxscan.ingest.sort import Group
 from evtxscan.ingest.summary import Counts
 from evtxscan.ingest.values import ValueIds
 from evtxscan.store.case import Case
+from evtxscan.store.finish import index_chunks
 
 # Ids remembered per column as noted in column_value; a bound on memory, not on what is noted.
 _NOTED = 20_000
@@ -107,6 +108,7 @@ class Writer:
         if scope is None or scope == self.scope or result.bytes is None:
             return _Place(row, is_wanted=False)
         # An earlier `ingest --only` left records out: those that are there stay, the others are added.
+        index_chunks(self._db)
         present = self._db.execute(
             'SELECT "offset" FROM event WHERE chunk = ? UNION SELECT "offset" FROM event_copy WHERE chunk = ?',
             (row, row),
@@ -201,7 +203,6 @@ class Writer:
         return keep
 
     def _note_values(self, seen: dict[str, set[int]], ids: list[int]) -> None:
-        pairs: list[tuple[str, int]] = []
         for column, cells in seen.items():
             noted = self._noted.setdefault(column, set())
             if len(noted) > _NOTED:
@@ -209,9 +210,8 @@ class Writer:
             cells.discard(-1)
             new = set(map(ids.__getitem__, cells)) - noted
             noted |= new
-            pairs += zip(repeat(column), new)
-        pairs.sort()  # neighbours in the table, one page after the other
-        self._db.executemany("INSERT OR IGNORE INTO column_value(column, value) VALUES (?, ?)", pairs)
+            sql = f"INSERT OR IGNORE INTO column_value(column, value) VALUES ('{column}', ?)"
+            self._db.executemany(sql, zip(sorted(new), strict=True))  # in order: one page after the other
 
     def _kind(self, group: Group) -> int:
         kind = group.kind
