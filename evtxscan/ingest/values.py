@@ -17,6 +17,8 @@ _GENERATION = 50_000
 # Longer texts repeat rarely and would make the memory grow.
 _LONGEST_REMEMBERED = 2_000
 
+# Texts compared with one statement.
+_ASKED = 500
 _ID_BITS = 24
 _ID_MASK = (1 << _ID_BITS) - 1
 _HASH_MASK = (1 << 63 - _ID_BITS) - 1
@@ -123,23 +125,48 @@ class _Fingerprints:
         """
         slots, last = self._make_room(len(texts), unused)
         first, ids = unused, []
-        for text in texts:
-            part = hash(text) & _HASH_MASK
+        for part in [hash(text) & _HASH_MASK for text in texts]:
             at = part & last
             while entry := slots[at]:
-                if entry >> _ID_BITS == part:
-                    known = entry & _ID_MASK
-                    # What this very call has entered is another text, and not in the case yet.
-                    if known < first and self._is_text(known, text):
-                        ids.append(known)
-                        break
+                # What this very call has entered is another text, and not in the case yet.
+                if entry >> _ID_BITS == part and entry & _ID_MASK < first:
+                    ids.append(entry & _ID_MASK)
+                    break
                 at = (at + 1) & last
             else:
                 slots[at] = part << _ID_BITS | unused
                 ids.append(unused)
                 unused += 1
+        for place in self._mistaken(texts, ids, first):
+            found = self._find_exactly(texts[place], first, unused)
+            ids[place] = found
+            unused += found == unused
         self._count += unused - first
         return ids
+
+    def _mistaken(self, texts: list[str], ids: list[int], first: int) -> list[int]:
+        """Return the places of texts that were given the id of another text with the same part of the hash."""
+        known = sorted(number for number in ids if number < first)
+        there: dict[int, str] = {}
+        for start in range(0, len(known), _ASKED):
+            asked = known[start : start + _ASKED]
+            marks = ",".join("?" * len(asked))
+            there.update(self._db.execute(f"SELECT id, text FROM value WHERE id IN ({marks})", asked))
+        pairs = enumerate(zip(ids, texts, strict=True))
+        return [place for place, (number, text) in pairs if number < first and there[number] != text]
+
+    def _find_exactly(self, text: str, first: int, unused: int) -> int:
+        """Do the same for one text whose hash misleads, comparing it with each text that has this part of it."""
+        slots, last = self._slots, len(self._slots) - 1
+        part = hash(text) & _HASH_MASK
+        at = part & last
+        while entry := slots[at]:
+            known = entry & _ID_MASK
+            if entry >> _ID_BITS == part and known < first and self._is_text(known, text):
+                return known
+            at = (at + 1) & last
+        slots[at] = part << _ID_BITS | unused
+        return unused
 
     def learn(self, rows: Iterable[tuple[int, str]]) -> None:
         """Enter the texts of the case."""
