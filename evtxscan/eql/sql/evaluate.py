@@ -1,0 +1,150 @@
+"""Evaluates conditions over a block of rows, in both logics, a test at a time and all rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from evtxscan.eql.predicates import All, Constant, Leaf, Not, Predicate
+from evtxscan.eql.sql.block import Block
+from evtxscan.eql.sql.plan import Asked, Numbers, OfCells, OfText, Plan, Settled, answer
+
+# Answers remembered per test from one block to the next.
+_REMEMBERED = 50_000
+
+Raw = Callable[[OfCells, list[tuple[Any, ...]]], list[tuple[Any, ...]]]
+"""Turns the cells of a test's inputs into their values, for many rows."""
+
+
+class Rows(NamedTuple):
+    """Rows by a condition's answer: it matches (Elasticsearch), is known to be true, is known to be false."""
+
+    match: int
+    true: int
+    false: int
+
+
+class Evaluation:
+    """The conditions of a plan over one block of records of its kind."""
+
+    def __init__(self, plan: Plan, numbers: Numbers, block: Block, raw: Raw) -> None:
+        self.plan = plan
+        self._numbers = numbers
+        self._block = block
+        self._raw = raw
+        self._tests: dict[int, Rows] = {}
+
+    def rows(self, tree: Predicate) -> Rows:
+        """Return the rows of the block by the answer of a condition."""
+        every = self._block.all
+        if isinstance(tree, Leaf):
+            return self._test(tree)
+        if isinstance(tree, Constant):
+            return Rows(*(every if tree.value is value else 0 for value in (True, True, False)))
+        if isinstance(tree, Not):
+            match, true, false = self.rows(tree.item)
+            return Rows(every & ~match, false, true)
+        if isinstance(tree, All):
+            match, true, false = every, every, 0
+            for item in tree.items:
+                found = self.rows(item)
+                match, true, false = match & found.match, true & found.true, false | found.false
+                if not match and false == every:
+                    break
+            return Rows(match, true & ~false, false)
+        match, true, false = 0, 0, every
+        for item in tree.items:
+            found = self.rows(item)
+            match, true, false = match | found.match, true | found.true, false & found.false
+        return Rows(match, true, false)
+
+    def unknown(self, tree: Predicate, rows: Rows) -> int:
+        """Return the rows that do not match and of which the evidence cannot say that they should not."""
+        return self._block.all & ~(rows.match | rows.true | rows.false)
+
+    def lacking(self, tree: Predicate, among: int) -> dict[tuple[str, bool], int]:
+        """Return for each field (and whether its value is missing altogether) the rows that it leaves unknown.
+
+        ``among``: the rows looked at. Only fields count whose value could decide: see eql.logic.unknown_fields.
+        """
+        found: dict[tuple[str, bool], int] = {}
+        self._visit(tree, among, found)
+        return found
+
+    def _visit(self, tree: Predicate, among: int, found: dict[tuple[str, bool], int]) -> None:
+        if isinstance(tree, Constant):
+            return
+        rows = self.rows(tree)
+        among &= ~(rows.true | rows.false)
+        if not among:
+            return
+        if isinstance(tree, Not):
+            self._visit(tree.item, among, found)
+        elif not isinstance(tree, Leaf):
+            for item in tree.items:
+                self._visit(item, among, found)
+        else:
+            absent = self._absent(tree)
+            for place, name in enumerate(tree.fields):
+                # What a test of several fields lacks is told by its first.
+                there = among & ~absent if place == 0 else 0
+                for key, bits in (((name, True), among & ~there), ((name, False), there)):
+                    if bits:
+                        found[key] = found.get(key, 0) | bits
+
+    def _asked(self, leaf: Leaf) -> Asked:
+        return self.plan.asked[self._numbers[leaf]]
+
+    def _absent(self, leaf: Leaf) -> int:
+        """Return the rows in which a test's field has no value at all."""
+        asked = self._asked(leaf)
+        if isinstance(asked, OfText):
+            return self._block.without(asked.given)
+        rows = self._test(leaf)
+        return self._block.all & ~(rows.true | rows.false)
+
+    def _test(self, leaf: Leaf) -> Rows:
+        number = self._numbers[leaf]
+        rows = self._tests.get(number)
+        if rows is None:
+            asked = self.plan.asked[number]
+            if isinstance(asked, OfText):
+                rows = self._of_text(asked)
+            elif isinstance(asked, OfCells):
+                rows = self._of_cells(asked)
+            else:
+                rows = self._settled(asked)
+            self._tests[number] = rows
+        return rows
+
+    def _settled(self, asked: Settled) -> Rows:
+        every = self._block.all
+        known = every if asked.known else 0
+        return Rows(every, known, 0) if asked.holds else Rows(0, 0, known)
+
+    def _of_text(self, asked: OfText) -> Rows:
+        block, cells = self._block, asked.cells
+        without = block.without(asked.given)
+        inside = block.all & ~without if cells.holds is None else block.among(asked.given, cells.holds)
+        sure = block.all & ~without
+        if cells.uncertain:
+            sure &= ~block.among(asked.given, cells.uncertain)
+        return Rows(inside | without if cells.missing else inside, inside & sure, sure & ~inside)
+
+    def _of_cells(self, asked: OfCells) -> Rows:
+        match = true = false = 0
+        combinations = self._block.combinations(asked.inputs)
+        known = asked.known
+        if len(known) > _REMEMBERED:
+            known.clear()
+        new = [cells for cells in combinations if cells not in known]
+        for cells, values in zip(new, self._raw(asked, new), strict=True):
+            known[cells] = answer(asked, values)
+        for cells, bits in combinations.items():
+            holds, is_sure = known[cells]
+            if holds:
+                match |= bits
+                true |= bits if is_sure else 0
+            elif is_sure:
+                false |= bits
+        return Rows(match, true, false)

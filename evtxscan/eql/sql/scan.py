@@ -1,0 +1,270 @@
+"""Runs any number of conditions over a case in one pass over its events.
+
+What costs is shared: the texts of each column are matched against all patterns once, and the events of each kind are
+read once, in blocks, over which every condition is a few operations on sets of rows. So the time hardly grows with the
+number of conditions, and the memory not with the number of events.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from evtxscan.eql.predicates import Predicate
+from evtxscan.eql.sql.answers import Answers, Weak
+from evtxscan.eql.sql.bits import places_of, to_bits
+from evtxscan.eql.sql.block import Block
+from evtxscan.eql.sql.evaluate import Evaluation
+from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
+from evtxscan.eql.sql.storage import Input, Storage
+from evtxscan.evtx.filetime import to_iso
+from evtxscan.store.events import Events
+
+# Rows in memory at a time.
+_BLOCK = 1 << 16
+# Names of temporary tables: one case may be scanned more than once.
+_TABLES = count(1)
+
+_HOST = 'e."host.name"'
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What keeps events from being decided. ``kind`` and ``host`` (a text) are row ids; ``reason`` is lineage's.
+
+    ``is_absent``: the field has no value at all; otherwise the value it has proves nothing.
+    """
+
+    kind: int
+    host: int | None
+    reason: str | None
+    field: str
+    is_absent: bool
+
+
+@dataclass(slots=True)
+class Scanned:
+    """What a condition gave. ``kinds``: those whose records could meet it. ``matches``: how many events do.
+
+    ``lacks`` and ``undecided`` count events that do not match and might: by what they lack, and by host.
+    """
+
+    kinds: list[int] = field(default_factory=list)
+    matches: int = 0
+    lacks: Counter[Lack] = field(default_factory=Counter)
+    undecided: Counter[int | None] = field(default_factory=Counter)
+
+
+class Scan:
+    """One pass over a case for ``trees``. Events that match are left in the temporary table ``table`` (part, event).
+
+    ``kinds`` gives for each kind where it keeps a field. ``starts`` are the kinds of process starts, the flag says
+    which are Sysmon's; of those, two records may tell of one process. ``narrowed`` is SQL of the form " AND ..." over
+    event e. ``counted`` are the kinds whose undecided events count.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        db: sqlite3.Connection,
+        kinds: Mapping[int, Callable[[str], Storage]],
+        trees: Sequence[Predicate],
+        *,
+        starts: Mapping[int, bool],
+        counted: Callable[[int], bool],
+        narrowed: str = "",
+        weak: Weak | None = None,
+    ) -> None:
+        self._events = events
+        self._db = db
+        self._trees = trees
+        self._numbers = Numbers(trees)
+        self._starts = starts
+        self._counted = counted
+        self._narrowed = narrowed
+        self.table = f"temp.scan_{next(_TABLES)}"
+        self.results = [Scanned() for _ in trees]
+        self._plans = self._planned(kinds, Answers(db, weak))
+
+    def run(self) -> list[Scanned]:
+        """Scan the case and return what each condition gave, in their order."""
+        self._db.execute(
+            f"CREATE TABLE {self.table} (part INTEGER, event INTEGER, PRIMARY KEY (part, event)) WITHOUT ROWID"
+        )
+        starts = [plan for plan in self._plans if plan.kind in self._starts]
+        for plan in self._plans:
+            if plan.kind not in self._starts:
+                self._scan(plan, f"FROM event e WHERE e.kind = {plan.kind}")
+        if starts:
+            self._scan_starts(starts)
+        return self.results
+
+    def _planned(self, kinds: Mapping[int, Callable[[str], Storage]], answers: Answers) -> list[Plan]:
+        plans = [Plan(kind, storage_of, self._trees, self._numbers) for kind, storage_of in kinds.items()]
+        plans = [plan for plan in plans if plan.trees]
+        for plan in plans:
+            plan.ask(self._trees, answers)
+            for place in plan.trees:
+                self.results[place].kinds.append(plan.kind)
+        answers.work_out()
+        return plans
+
+    def _scan(self, plan: Plan, source: str) -> None:
+        """Scan records that stand for themselves."""
+        inputs = plan.inputs
+        listed = ", ".join(["e.id", _HOST, *(given.sql for given in inputs)])
+        lineage = " LEFT JOIN lineage l ON l.event = e.id" if any("l." in given.sql for given in inputs) else ""
+        sql = f"SELECT {listed} {source.replace(' WHERE', f'{lineage} WHERE', 1)}{self._narrowed}"
+        rows = self._db.execute(sql)
+        while group := rows.fetchmany(_BLOCK):
+            events, hosts, *columns = zip(*group, strict=True)
+            block = Block(len(group), (1 << len(group)) - 1, dict(zip(inputs, columns, strict=True)))
+            told = _Told(plan.kind, events, hosts, [None] * len(group))
+            evaluation = Evaluation(plan, self._numbers, block, self._raw)
+            is_counted = self._counted(plan.kind)
+            for place in plan.trees:
+                tree = self._trees[place]
+                found = evaluation.rows(tree)
+                self._keep(place, told, found.match)
+                if is_counted and (unknown := evaluation.unknown(tree, found)):
+                    self._count(place, evaluation, told, block, unknown)
+
+    def _scan_starts(self, plans: list[Plan]) -> None:
+        """Scan process starts in the order of their processes, so that both records of one stand at the same place."""
+        inputs = list(dict.fromkeys(given for plan in plans for given in plan.inputs))
+        kinds = ", ".join(str(plan.kind) for plan in plans)
+        listed = ", ".join(["e.id", _HOST, "l.reason", *(given.sql for given in inputs)])
+        sql = (
+            f"SELECT e.kind, l.process, e.id IN (p.sysmon_event, p.security_event), {listed}"
+            " FROM lineage l CROSS JOIN event e ON e.id = l.event CROSS JOIN process p ON p.id = l.process"
+            f" WHERE l.process BETWEEN ? AND ? AND e.kind IN ({kinds}){self._narrowed}"
+        )
+        last = self._db.execute("SELECT coalesce(max(id), 0) FROM process").fetchone()[0]
+        for first in range(0, last + 1, _BLOCK):
+            halves: dict[int, dict[int, Any]] = {plan.kind: {} for plan in plans}
+            copies: dict[int, list[Any]] = {}
+            for kind, process, is_first, *cells in self._db.execute(sql, (first, first + _BLOCK - 1)):
+                if is_first and process - first not in halves[kind]:
+                    halves[kind][process - first] = cells
+                else:
+                    copies.setdefault(kind, []).append(cells)
+            self._scan_pairs(plans, inputs, halves)
+            for plan in plans:
+                if plan.kind in copies:
+                    self._scan_copies(plan, inputs, copies[plan.kind])
+        for plan in plans:
+            self._scan(plan, f"FROM event e WHERE e.kind = {plan.kind} AND e.id NOT IN (SELECT event FROM lineage)")
+
+    def _scan_pairs(self, plans: list[Plan], inputs: list[Input], halves: dict[int, dict[int, Any]]) -> None:
+        size = 1 + max((max(rows) for rows in halves.values() if rows), default=-1)
+        if not size:
+            return
+        security, sysmon = _Side(), _Side()
+        for plan in plans:
+            rows = halves[plan.kind]
+            side = sysmon if self._starts[plan.kind] else security
+            if rows:
+                side.parts.append(self._part(plan, inputs, rows, size))
+                side.there |= side.parts[-1][1].all
+        for side in (security, sysmon):
+            for told, block, evaluation in side.parts:
+                for place in evaluation.plan.trees:
+                    tree = self._trees[place]
+                    found = evaluation.rows(tree)
+                    self._keep(place, told, found.match)
+                    if unknown := evaluation.unknown(tree, found):
+                        side.unknown.setdefault(place, []).append((told, block, evaluation, unknown))
+        # A start that its other record decides is decided; where neither does, Sysmon's tells of it.
+        for place, found_unknown in security.unknown.items():
+            for told, block, evaluation, unknown in found_unknown:
+                self._count(place, evaluation, told, block, unknown & ~sysmon.there)
+        for place, found_unknown in sysmon.unknown.items():
+            open_too = 0
+            for *_, unknown in security.unknown.get(place, ()):
+                open_too |= unknown
+            for told, block, evaluation, unknown in found_unknown:
+                self._count(place, evaluation, told, block, unknown & ~(security.there & ~open_too))
+
+    def _part(
+        self, plan: Plan, inputs: list[Input], rows: dict[int, Any], size: int
+    ) -> tuple[_Told, Block, Evaluation]:
+        padded: list[Any] = [(None,) * (3 + len(inputs))] * size
+        for place, cells in rows.items():
+            padded[place] = cells
+        events, hosts, reasons, *columns = zip(*padded, strict=True)
+        block = Block(size, to_bits(rows, size), dict(zip(inputs, columns, strict=True)))
+        return _Told(plan.kind, events, hosts, reasons), block, Evaluation(plan, self._numbers, block, self._raw)
+
+    def _scan_copies(self, plan: Plan, inputs: list[Input], rows: list[Any]) -> None:
+        """Scan further copies of records: what is not known of them is not known of the first one either."""
+        told, _, evaluation = self._part(plan, inputs, dict(enumerate(rows)), len(rows))
+        for place in plan.trees:
+            self._keep(place, told, evaluation.rows(self._trees[place]).match)
+
+    def _keep(self, place: int, told: _Told, match: int) -> None:
+        if match:
+            self._db.executemany(
+                f"INSERT INTO {self.table} VALUES ({place}, ?)", ((told.events[row],) for row in places_of(match))
+            )
+            self.results[place].matches += match.bit_count()
+
+    def _count(self, place: int, evaluation: Evaluation, told: _Told, block: Block, unknown: int) -> None:
+        if not unknown:
+            return
+        result = self.results[place]
+        lacking = evaluation.lacking(self._trees[place], unknown)
+        for (host, reason), rows in told.groups(block).items():
+            if events := (unknown & rows).bit_count():
+                result.undecided[host] += events
+            for (name, is_absent), bits in lacking.items():
+                if events := (bits & rows).bit_count():
+                    result.lacks[Lack(told.kind, host, reason, name, is_absent)] += events
+
+    def _raw(self, asked: OfCells, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return what stands behind cells: texts for the ids of texts, times for ticks."""
+        texts = self._events.texts(
+            cell
+            for cells in rows
+            for given, cell in zip(asked.inputs, cells, strict=True)
+            if given.type == "keyword" and cell is not None
+        )
+        types = [given.type for given in asked.inputs]
+        return [tuple(_value(kind, cell, texts) for kind, cell in zip(types, cells, strict=True)) for cells in rows]
+
+
+def _value(kind: str, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
+    if cell is None or kind in ("long", "json", "text"):
+        return cell
+    return to_iso(cell) if kind == "date" else texts[cell]
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is said of the rows of a block, beside what conditions ask."""
+
+    kind: int
+    events: Sequence[int]
+    hosts: Sequence[int | None]
+    reasons: Sequence[str | None]
+    _groups: dict[tuple[int | None, str | None], int] | None = None
+
+    def groups(self, block: Block) -> dict[tuple[int | None, str | None], int]:
+        """Return the rows by host and reason."""
+        if self._groups is None:
+            self._groups = {
+                (host, reason): rows for (host, reason), rows in block.partition([self.hosts, self.reasons]).items()
+            }
+        return self._groups
+
+
+@dataclass(slots=True)
+class _Side:
+    """The records that one log has of the processes of a block; ``unknown`` by condition."""
+
+    there: int = 0
+    parts: list[tuple[_Told, Block, Evaluation]] = field(default_factory=list)
+    unknown: dict[int, list[tuple[_Told, Block, Evaluation, int]]] = field(default_factory=dict)
