@@ -29,7 +29,7 @@ from evtxscan.ecs.resolve import (
     cell_values,
 )  # fmt: skip
 from evtxscan.ecs.tables import EventTable, StoreRule, event_tables
-from evtxscan.ecs.terms import Name, Term
+from evtxscan.ecs.terms import Call, Name, Term
 
 SECTIONS: Final = ("event_data", "user_data", "processing_error_data", "debug_data", "binary_event_data",
                    "rendering_info", "other")  # fmt: skip
@@ -188,6 +188,7 @@ def _renamed(table: EventTable, column: str) -> Path | None:
     return ("event_data", name) if prefix and sources != {name} else None
 
 
+@cache
 def _picker(raw: str) -> Callable[[Cell], Values]:
     """Make the function that picks one recorded value out of the packed column."""
 
@@ -234,13 +235,7 @@ class _Compiler:
         parts = [self.resolution(part) for part in term.inputs]
         if term.spec == "same":
             return parts[0]
-        names = tuple(dict.fromkeys(given for part in parts for given in _inputs(part)))
-
-        def values(*cells: Cell) -> Values:
-            row = dict(zip(names, cells, strict=True))
-            return term.apply([cell_values(part, row) for part in parts])
-
-        return Derived(names, values)
+        return _derived(term, tuple(parts))
 
     def _named(self, name: str) -> Column | Derived | Data:
         if "." in name:
@@ -255,6 +250,18 @@ class _Compiler:
         elif name in self.table.read:
             return Data((self.table.payload, name))
         raise MappingError(f"{name!r} is neither a stored value nor a derived field of this event")
+
+
+@cache
+def _derived(term: Call, parts: tuple[Column | Derived | Data, ...]) -> Derived:
+    """Return what a term makes of other fields; tables that say the same share one function."""
+    names = tuple(dict.fromkeys(given for part in parts for given in _inputs(part)))
+
+    def values(*cells: Cell) -> Values:
+        row = dict(zip(names, cells, strict=True))
+        return term.apply([cell_values(part, row) for part in parts])
+
+    return Derived(names, values)
 
 
 def _inputs(part: Column | Derived | Data) -> tuple[Input, ...]:

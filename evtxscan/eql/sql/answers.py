@@ -5,16 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import ahocorasick
 
+from evtxscan.eql.patterns import fold_many
 from evtxscan.eql.predicates import Leaf, LeafKind, Values
 from evtxscan.eql.scalars import fold_ascii
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
 
-# Texts read from the case at a time.
-_AT_ONCE = 10_000
+# Texts read from the case at a time: few enough that what one field unpacks of them is still there for the next.
+_AT_ONCE = 8_000
 
 Weak = Callable[[Leaf], Callable[[str], bool] | None]
 """Gives for a test a function that tells of which texts its *no* proves nothing; None where it always does."""
@@ -33,21 +35,14 @@ class Cells:
     uncertain: set[int] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Test:
-    """A leaf over storages that all follow from one text."""
+    """A leaf over storages that all follow from one text, and where its answers go."""
 
     leaf: Leaf
     storages: Sequence[Storage]
     cells: Cells
     weak: Callable[[str], bool] | None
-
-    def ask(self, cell: int, values: Sequence[Values], text: str) -> None:
-        truth = self.leaf.test(values)
-        if truth and self.cells.holds is not None:
-            self.cells.holds.add(cell)
-        if not is_known(self.storages, values) or (not truth and self.weak is not None and self.weak(text)):
-            self.cells.uncertain.add(cell)
 
 
 class Answers:
@@ -83,7 +78,9 @@ class Answers:
             groups: dict[tuple[Any, ...], list[_Test]] = {}
             for test in tests:
                 groups.setdefault(tuple(map(storage_key, test.storages)), []).append(test)
-            passes = [_Pass(group) for group in groups.values()]
+            passes = [
+                _OneField(group) if len(group[0].storages) == 1 else _SeveralFields(group) for group in groups.values()
+            ]
             for texts in self._texts(columns):
                 for one in passes:
                     one.over(texts)
@@ -100,65 +97,114 @@ class Answers:
             yield group
 
 
-class _Pass:
-    """The tests of one field of one column, over some texts after the other."""
+class _OneField:
+    """The tests of one field that follows from a column, over some texts after the other.
+
+    Texts differ more than the values of a field: each value is looked at once.
+    """
 
     def __init__(self, tests: list[_Test]) -> None:
-        self._storages = tests[0].storages
-        only = self._storages[0]
-        self._squeeze = only.squeeze if len(self._storages) == 1 and isinstance(only, Computed) else None
-        self._always: list[_Test] = []
-        self._plain: list[_Test] = []
+        (storage,) = tests[0].storages
+        self._compute = None if is_plain(tests[0].storages) or isinstance(storage, Fixed) else storage.compute
+        self._is_part = isinstance(storage, Computed) and storage.squeeze is not None
+        self._tests = tests
+        self._everywhere: list[_Test] = []
+        by_literal: dict[str, list[int]] = {}
+        for place, test in enumerate(tests):
+            literals = [fold_ascii(literal) for literal in test.leaf.required_literals]
+            for literal in literals:
+                by_literal.setdefault(literal, []).append(place)
+            if not literals:
+                self._everywhere.append(test)
         self._finder: Any = None
-        by_literal: dict[str, list[_Test]] = {}
-        for test in tests:
-            literals = self._literals(test.leaf)
-            if literals:
-                for literal in literals:
-                    by_literal.setdefault(literal, []).append(test)
-            elif is_plain(self._storages) and test.weak is None:
-                self._plain.append(test)
-            else:
-                self._always.append(test)
-        self._weak = [test for test in tests if test.weak is not None and self._literals(test.leaf)]
         if by_literal:
             self._finder = ahocorasick.Automaton()
-            for literal, found in by_literal.items():
-                self._finder.add_word(literal, found)
+            for literal, places in by_literal.items():
+                self._finder.add_word(literal, places)
             self._finder.make_automaton()
 
     def over(self, texts: list[tuple[int, str]]) -> None:
         """Ask the tests about some texts."""
-        for test in self._plain:
-            passed = test.leaf.test_scalars([text for _, text in texts])
-            holds = test.cells.holds
-            if holds is not None:
-                holds.update(cell for (cell, _), truth in zip(texts, passed, strict=True) if truth)
-        if self._finder is None and not self._always:
+        try:
+            by_value, without = self._values(texts)
+        except TypeError:  # objects, which no rule asks for
+            _SeveralFields(self._tests).over(texts)
             return
-        for cell, text in texts:
-            asked = list(self._always)
-            if self._finder is not None and self._squeeze is not None:
-                hits: dict[int, _Test] = {}
-                for _, found in self._finder.iter(fold_ascii(self._squeeze(text))):
-                    for test in found:
-                        hits[id(test)] = test
-                for test in self._weak:
-                    if id(test) not in hits and test.weak is not None and test.weak(text):
-                        hits[id(test)] = test
-                asked += hits.values()
-            if asked:
-                values = [s.values if isinstance(s, Fixed) else s.compute(text) for s in self._storages]
-                for test in asked:
-                    test.ask(cell, values, text)
+        values = list(by_value)
+        are_texts = set(map(type, values)) == {str}
+        for test in self._everywhere if are_texts else self._tests:
+            _pass(test, values, by_value, are_texts=are_texts)
+        if self._finder is not None and are_texts:
+            for place, found in self._candidates(values).items():
+                _pass(self._tests[place], found, by_value, are_texts=True)
+        for test in self._tests:
+            if without:
+                # That a path has no extension is known; what the record does not hold is not.
+                if not self._is_part:
+                    test.cells.uncertain.update(without)
+                if test.cells.holds is not None and test.leaf.test([()]):
+                    test.cells.holds.update(without)
+            if test.weak is not None:
+                holds = test.cells.holds or ()
+                test.cells.uncertain.update(cell for cell, text in texts if cell not in holds and test.weak(text))
 
-    def _literals(self, leaf: Leaf) -> list[str]:
-        """Return texts one of which a value that passes has to contain; none where that would not narrow it down."""
-        squeeze = self._squeeze
-        if squeeze is None:
-            return []
-        literals = [fold_ascii(squeeze(literal)) for literal in leaf.required_literals]
-        return literals if all(literals) else []
+    def _values(self, texts: list[tuple[int, str]]) -> tuple[dict[Any, list[int]], list[int]]:
+        """Return the cells by value of the field, and those that give none."""
+        if self._compute is None:
+            return {text: [cell] for cell, text in texts}, []
+        by_value: dict[Any, list[int]] = {}
+        without: list[int] = []
+        for cell, text in texts:
+            values = self._compute(text)
+            for value in values:
+                if value in by_value:
+                    by_value[value].append(cell)
+                else:
+                    by_value[value] = [cell]
+            if not values:
+                without.append(cell)
+        return by_value, without
+
+    def _candidates(self, values: list[str]) -> dict[int, list[str]]:
+        """Return for each test the values in which one of its literals stands."""
+        candidates: dict[int, list[str]] = {}
+        find = self._finder.iter
+        for value, folded in zip(values, fold_many(values), strict=True):
+            hits: set[int] = set()
+            for _, places in find(folded):
+                hits.update(places)
+            for place in hits:
+                candidates.setdefault(place, []).append(value)
+        return candidates
+
+
+def _pass(test: _Test, values: list[Any], by_value: dict[Any, list[int]], *, are_texts: bool) -> None:
+    """Note the cells of the values that pass."""
+    holds = test.cells.holds
+    if holds is None:
+        return
+    passed = test.leaf.test_scalars(values) if are_texts else map(test.leaf.holds, values)
+    for cells in compress(map(by_value.__getitem__, values), passed):
+        holds.update(cells)
+
+
+class _SeveralFields:
+    """Tests of several fields that all follow from one column."""
+
+    def __init__(self, tests: list[_Test]) -> None:
+        self._tests = tests
+        self._storages = tests[0].storages
+
+    def over(self, texts: list[tuple[int, str]]) -> None:
+        """Ask the tests about some texts."""
+        for cell, text in texts:
+            values = [s.values if isinstance(s, Fixed) else s.compute(text) for s in self._storages]
+            for test in self._tests:
+                truth = test.leaf.test(values)
+                if truth and test.cells.holds is not None:
+                    test.cells.holds.add(cell)
+                if not is_known(self._storages, values) or (not truth and test.weak is not None and test.weak(text)):
+                    test.cells.uncertain.add(cell)
 
 
 def is_plain(storages: Sequence[Storage]) -> bool:

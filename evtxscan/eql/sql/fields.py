@@ -74,7 +74,7 @@ class FieldStore:
             return Computed((given,), _same, ("column", same), _as_is if given.type == "keyword" else None)
         inputs = tuple(column(given) if isinstance(given, str) else _data(given) for given in found.inputs)
         squeeze = _SQUEEZE.get(field) if len(inputs) == 1 else None
-        return Computed(inputs, found.fn, ("derived", self._mapping.id, field), squeeze)
+        return Computed(inputs, found.fn, ("derived", found.fn), squeeze)
 
     def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
         plain = self._plain(field, found)

@@ -145,30 +145,31 @@ class Scan:
         )
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM process").fetchone()[0]
         for first in range(0, last + 1, _BLOCK):
-            halves: dict[int, dict[int, Any]] = {plan.kind: {} for plan in plans}
-            copies: dict[int, list[Any]] = {}
-            for kind, process, is_first, *cells in self._db.execute(sql, (first, first + _BLOCK - 1)):
-                if is_first and process - first not in halves[kind]:
-                    halves[kind][process - first] = cells
-                else:
-                    copies.setdefault(kind, []).append(cells)
-            self._scan_pairs(plans, inputs, halves)
-            for plan in plans:
-                if plan.kind in copies:
-                    self._scan_copies(plan, inputs, copies[plan.kind])
+            rows = self._db.execute(sql, (first, first + _BLOCK - 1)).fetchall()
+            parts = {plan.kind: [row for row in rows if row[0] == plan.kind] for plan in plans}
+            del rows
+            copies = self._scan_pairs(plans, inputs, parts, first)
+            for plan, further in copies:
+                self._scan_copies(plan, inputs, further)
         for plan in plans:
             self._scan(plan, f"FROM event e WHERE e.kind = {plan.kind} AND e.id NOT IN (SELECT event FROM lineage)")
 
-    def _scan_pairs(self, plans: list[Plan], inputs: list[Input], halves: dict[int, dict[int, Any]]) -> None:
-        size = 1 + max((max(rows) for rows in halves.values() if rows), default=-1)
-        if not size:
-            return
+    def _scan_pairs(
+        self, plans: list[Plan], inputs: list[Input], parts: dict[int, list[Any]], first: int
+    ) -> list[tuple[Plan, list[Any]]]:
+        """Scan the first record of each log of processes from number ``first`` on; return further copies of them."""
+        copies: list[tuple[Plan, list[Any]]] = []
         security, sysmon = _Side(), _Side()
         for plan in plans:
-            rows = halves[plan.kind]
-            side = sysmon if self._starts[plan.kind] else security
+            rows = parts.pop(plan.kind)
+            places = [row[1] - first for row in rows]
+            if not all(row[2] for row in rows):
+                copies.append((plan, [row for row in rows if not row[2]]))
+                rows = [row for row in rows if row[2]]
+                places = [row[1] - first for row in rows]
             if rows:
-                side.parts.append(self._part(plan, inputs, rows, size))
+                side = sysmon if self._starts[plan.kind] else security
+                side.parts.append(self._part(plan, inputs, rows, places))
                 side.there |= side.parts[-1][1].all
         for side in (security, sysmon):
             for told, block, evaluation in side.parts:
@@ -188,20 +189,23 @@ class Scan:
                 open_too |= unknown
             for told, block, evaluation, unknown in found_unknown:
                 self._count(place, evaluation, told, block, unknown & ~(security.there & ~open_too))
+        return copies
 
-    def _part(
-        self, plan: Plan, inputs: list[Input], rows: dict[int, Any], size: int
-    ) -> tuple[_Told, Block, Evaluation]:
-        padded: list[Any] = [(None,) * (3 + len(inputs))] * size
-        for place, cells in rows.items():
-            padded[place] = cells
-        events, hosts, reasons, *columns = zip(*padded, strict=True)
-        block = Block(size, to_bits(rows, size), dict(zip(inputs, columns, strict=True)))
+    def _part(self, plan: Plan, inputs: list[Input], rows: list[Any], places: Sequence[int]) -> _Part:
+        size = 1 + max(places)
+        padded = rows
+        if len(rows) < size:
+            padded = [(None,) * len(rows[0])] * size
+            for place, row in zip(places, rows, strict=True):
+                padded[place] = row
+        _, _, _, events, hosts, reasons, *columns = zip(*padded, strict=True)
+        taken = (1 << size) - 1 if len(rows) == size else to_bits(places, size)
+        block = Block(size, taken, dict(zip(inputs, columns, strict=True)))
         return _Told(plan.kind, events, hosts, reasons), block, Evaluation(plan, self._numbers, block, self._raw)
 
     def _scan_copies(self, plan: Plan, inputs: list[Input], rows: list[Any]) -> None:
         """Scan further copies of records: what is not known of them is not known of the first one either."""
-        told, _, evaluation = self._part(plan, inputs, dict(enumerate(rows)), len(rows))
+        told, _, evaluation = self._part(plan, inputs, rows, range(len(rows)))
         for place in plan.trees:
             self._keep(place, told, evaluation.rows(self._trees[place]).match)
 
@@ -266,5 +270,8 @@ class _Side:
     """The records that one log has of the processes of a block; ``unknown`` by condition."""
 
     there: int = 0
-    parts: list[tuple[_Told, Block, Evaluation]] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     unknown: dict[int, list[tuple[_Told, Block, Evaluation, int]]] = field(default_factory=dict)
+
+
+_Part = tuple[_Told, Block, Evaluation]
