@@ -8,6 +8,7 @@ different ``process.args`` in Sysmon 1 and in Security 4688; rules are written w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Backslashes with a quote behind them, a run of separators, or plain text (backslashes without a quote belong to it).
 _SYSMON = re.compile(r'(?P<slashes>\\*)"|(?P<gap>[ \t]+)|(?:[^ \t"\\]|\\+(?![\\"]))+')
@@ -23,6 +24,12 @@ def sysmon_args(command_line: str) -> list[str]:
     toggles; ``2n+1`` are n backslashes and a literal quote. Inside quotes ``""`` is one quote and ends quoting. ``""``
     alone is an empty argument. The first argument follows the same rules.
     """
+    return list(_sysmon_args(command_line))
+
+
+# A rule set asks for the arguments, their number, and a parent's: of the same lines, one field after the other.
+@lru_cache(maxsize=8192)
+def _sysmon_args(command_line: str) -> tuple[str, ...]:
     arguments: list[str] = []
     current: list[str] | None = None
     quoted = False
@@ -51,7 +58,7 @@ def sysmon_args(command_line: str) -> list[str]:
         quoted = not quoted
     if current is not None:
         arguments.append("".join(current))
-    return arguments
+    return tuple(arguments)
 
 
 def security_args(command_line: str) -> list[str]:

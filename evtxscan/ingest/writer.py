@@ -23,6 +23,7 @@ from evtxscan.store.finish import index_chunks
 
 # Ids remembered per column as noted in column_value; a bound on memory, not on what is noted.
 _NOTED = 20_000
+_EVERY_COLUMN = orjson.dumps(sorted(catalogue())).decode()
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Writer:
         self.scope = None if only is None else ",".join(sorted(only))
         self._values = ValueIds(case.db)
         self._kinds: dict[Kind, int] = {}
+        self._complete: dict[int, frozenset[str]] = {}
         self._noted: dict[str, set[int]] = {}
 
     def open_source(self, source: Source, exhibit: str | None, expected: str | None) -> int:
@@ -182,11 +184,13 @@ class Writer:
             names.append("data")
             marks.append("NULLIF(?, '')")
             columns.append(group.data)
-        constants = f"{self._kind(group)}, {int(group.mended)}"
+        kind = self._kind(group)
+        constants = f"{kind}, {int(group.mended)}"
         sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {', '.join(marks)})"
         lines = zip(*columns, strict=True)
         keep = self._wanted(group, places)
         self._db.executemany(sql, lines if keep is None else compress(lines, keep))
+        self._note_complete(kind, group)
 
     def _wanted(self, group: Group, places: list[_Place]) -> list[bool] | None:
         """Count the records to store, and say which ones; None for all of them."""
@@ -213,17 +217,28 @@ class Writer:
             sql = f"INSERT OR IGNORE INTO column_value(column, value) VALUES ('{column}', ?)"
             self._db.executemany(sql, zip(sorted(new), strict=True))  # in order: one page after the other
 
+    def _note_complete(self, kind: int, group: Group) -> None:
+        complete = self._complete[kind] & (group.columns.keys() - group.gaps)
+        if complete != self._complete[kind]:
+            self._complete[kind] = frozenset(complete)
+            listed = orjson.dumps(sorted(complete)).decode()
+            self._db.execute("UPDATE kind SET complete = ? WHERE id = ?", (listed, kind))
+
     def _kind(self, group: Group) -> int:
         kind = group.kind
         if kind not in self._kinds:
             definition = orjson.dumps(asdict(kind), option=orjson.OPT_SORT_KEYS).decode()
+            # Every column of a kind that is new is complete, until its first group says otherwise.
             self._db.execute(
-                "INSERT OR IGNORE INTO kind(definition, mapping, provider, channel, code, version)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (definition, group.mapping, kind.provider, kind.channel, kind.code, kind.version),
+                "INSERT OR IGNORE INTO kind(definition, mapping, provider, channel, code, version, complete)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (definition, group.mapping, kind.provider, kind.channel, kind.code, kind.version, _EVERY_COLUMN),
             )
-            found = self._db.execute("SELECT id FROM kind WHERE definition = ?", (definition,)).fetchone()
-            self._kinds[kind] = found[0]
+            row, complete = self._db.execute(
+                "SELECT id, complete FROM kind WHERE definition = ?", (definition,)
+            ).fetchone()
+            self._kinds[kind] = row
+            self._complete[row] = frozenset(orjson.loads(complete))
         return self._kinds[kind]
 
     def _account(self, source: int, result: ChunkResult, place: _Place) -> Counts:

@@ -101,6 +101,12 @@ class Events:
             result[row] = (kind, mapping_for(kind))
         return result
 
+    @cached_property
+    def complete(self) -> dict[int, frozenset[str]]:
+        """For each kind, the columns in which all its events have a value."""
+        rows = self._db.execute("SELECT id, complete FROM kind")
+        return {row: frozenset(json.loads(complete)) for row, complete in rows}
+
     def texts(self, ids: Iterable[int]) -> dict[int, str]:
         """Return id -> text for ids of table value."""
         if len(self._texts) > _VALUES_REMEMBERED:

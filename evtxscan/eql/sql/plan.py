@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evtxscan.eql.predicates import All, Constant, Leaf, Predicate, leaves
+from evtxscan.eql.logic import kleene
+from evtxscan.eql.predicates import Constant, Leaf, Predicate, leaves
 from evtxscan.eql.sql.answers import Answers, Cells, is_known
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
 
@@ -55,26 +56,49 @@ class Numbers:
 
 
 class Plan:
-    """One kind of records. ``trees`` are the places of the conditions that its records could meet."""
+    """One kind of records. ``trees`` are the places of the conditions that its records could meet.
+
+    ``complete``: the columns in which all of its records have a value.
+    """
 
     def __init__(
-        self, kind: int, storage_of: Callable[[str], Storage], trees: Sequence[Predicate], numbers: Numbers
+        self,
+        kind: int,
+        storage_of: Callable[[str], Storage],
+        trees: Sequence[Predicate],
+        numbers: Numbers,
+        complete: frozenset[str],
     ) -> None:
         self.kind = kind
         self.asked: dict[int, Asked] = {}
         self._storage_of = storage_of
+        self._all = trees
         self._numbers = numbers
+        self._complete = complete
         self._storages: dict[str, Storage] = {}
-        self._settled: dict[int, bool] = {}
-        self.trees = [place for place, tree in enumerate(trees) if not self._never(tree)]
+        self._fixed: dict[int, bool | None] = {}
+        self.trees = [place for place, tree in enumerate(trees) if self._is_possible(tree)]
 
-    def ask(self, trees: Sequence[Predicate], answers: Answers) -> None:
+    def ask(self, answers: Answers) -> None:
         """Prepare the tests of the conditions that remain."""
         for place in self.trees:
-            for leaf in leaves(trees[place]):
+            for leaf in leaves(self._all[place]):
                 number = self._numbers[leaf]
                 if number not in self.asked:
                     self.asked[number] = self._asked(number, leaf, answers)
+
+    def settle(self) -> None:
+        """Drop conditions that no record meets or could meet, now that it is known which texts pass which tests."""
+        for number, asked in self.asked.items():
+            if isinstance(asked, OfText) and not asked.cells.uncertain and self._is_complete(asked.given):
+                if asked.cells.holds is None:
+                    self.asked[number] = Settled(holds=True, known=True)
+                elif not asked.cells.holds:
+                    self.asked[number] = Settled(holds=False, known=True)
+        self.trees = [place for place in self.trees if kleene(self._all[place], self._when_settled) is not False]
+
+    def _is_complete(self, given: Input) -> bool:
+        return bool(given.columns) and given.columns[0] in self._complete
 
     @property
     def inputs(self) -> list[Input]:
@@ -82,7 +106,8 @@ class Plan:
         return list(dict.fromkeys(self._inputs()))
 
     def _inputs(self) -> Iterator[Input]:
-        for asked in self.asked.values():
+        for number in {self._numbers[leaf] for place in self.trees for leaf in leaves(self._all[place])}:
+            asked = self.asked[number]
             if isinstance(asked, OfText):
                 yield asked.given
             elif isinstance(asked, OfCells):
@@ -104,28 +129,29 @@ class Plan:
             return OfText(inputs[0], answers.want(number, leaf, storages, inputs[0]))
         return OfCells(leaf, storages, inputs)
 
-    def _never(self, tree: Predicate) -> bool:
-        """Tell whether fixed fields alone make the condition false: most kinds end here."""
-        if isinstance(tree, Leaf):
-            number = self._numbers[tree]
-            never = self._settled.get(number)
-            if never is None:
-                never = self._settled[number] = self._is_false(tree)
-            return never
-        if isinstance(tree, All):
-            return any(map(self._never, tree.items))
-        if isinstance(tree, Constant):
-            return tree.value is not True
-        return False
+    def _is_possible(self, tree: Predicate) -> bool:
+        """Tell whether fields that are the same in all records leave the condition open: most kinds end here."""
+        return tree.value is True if isinstance(tree, Constant) else kleene(tree, self._when_fixed) is not False
 
-    def _is_false(self, leaf: Leaf) -> bool:
+    def _when_fixed(self, leaf: Leaf) -> bool | None:
+        """Return the answer of a test of fields that are the same in all records; None of any other."""
+        number = self._numbers[leaf]
+        if number not in self._fixed:
+            self._fixed[number] = self._fixed_answer(leaf)
+        return self._fixed[number]
+
+    def _fixed_answer(self, leaf: Leaf) -> bool | None:
         values = []
         for name in leaf.fields:
             storage = self._storage(name)
             if not isinstance(storage, Fixed) or not storage.is_known:
-                return False
+                return None
             values.append(storage.values)
-        return not leaf.test(values)
+        return leaf.test(values)
+
+    def _when_settled(self, leaf: Leaf) -> bool | None:
+        asked = self.asked[self._numbers[leaf]]
+        return asked.holds if isinstance(asked, Settled) and asked.known else None
 
 
 def answer(asked: OfCells, raw: Sequence[Any]) -> tuple[bool, bool]:

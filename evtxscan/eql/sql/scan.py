@@ -104,14 +104,19 @@ class Scan:
         return self.results
 
     def _planned(self, kinds: Mapping[int, Callable[[str], Storage]], answers: Answers) -> list[Plan]:
-        plans = [Plan(kind, storage_of, self._trees, self._numbers) for kind, storage_of in kinds.items()]
+        complete = self._events.complete
+        plans = [
+            Plan(kind, storage_of, self._trees, self._numbers, complete[kind]) for kind, storage_of in kinds.items()
+        ]
         plans = [plan for plan in plans if plan.trees]
         for plan in plans:
-            plan.ask(self._trees, answers)
+            plan.ask(answers)
             for place in plan.trees:
                 self.results[place].kinds.append(plan.kind)
         answers.work_out()
-        return plans
+        for plan in plans:
+            plan.settle()
+        return [plan for plan in plans if plan.trees]
 
     def _scan(self, plan: Plan, source: str) -> None:
         """Scan records that stand for themselves."""
