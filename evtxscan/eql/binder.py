@@ -191,10 +191,11 @@ class _Binder(OperandBinder):
         operator: str = "",
         insensitive: bool = False,
         many: Callable[[Iterable[str]], list[bool]] | None = None,
+        needs: tuple[str, ...] = (),
     ) -> Leaf:
         types = tuple(map(self.mapping.type_of, fields))
         source = self.text[expr.start : expr.end]
-        return Leaf(kind, fields, types, expr, source, holds, constants, operator, insensitive, many)
+        return Leaf(kind, fields, types, expr, source, holds, constants, operator, insensitive, many, needs)
 
     def _bare_field(self, field: Field) -> Predicate:
         kind = self.resolve(field)
@@ -250,6 +251,7 @@ class _Binder(OperandBinder):
         if expr.op != "regex":
             return self._globs(expr, field, patterns, expr.insensitive)
         matches = self.compile_regexp(expr)
+        compiled = regexp(patterns, expr.insensitive)
         return self._leaf(
             LeafKind.REGEXP,
             expr,
@@ -257,7 +259,8 @@ class _Binder(OperandBinder):
             lambda value: value is not None and matches(as_text(value)),
             constants=patterns,
             insensitive=expr.insensitive,
-            many=regexp(patterns, expr.insensitive).match_many,
+            many=compiled.match_many,
+            needs=compiled.required,
         )
 
     def _globs(self, expr: Expr, field: Field, patterns: tuple[str, ...], insensitive: bool) -> Leaf:

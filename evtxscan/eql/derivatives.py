@@ -4,7 +4,7 @@ A node is a hashable tuple in a canonical form, so that a language met again is 
 language by a character is what may follow after that character.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evtxscan.eql.scalars import fold_ascii
@@ -14,6 +14,10 @@ Range = tuple[str, str]
 
 _CHARS, _CONCAT, _EITHER, _BOTH, _NOT, _REPEAT = "chars", "concat", "either", "both", "not", "repeat"
 _LAST = chr(0x10FFFF)
+
+# Required texts are worth looking for while they are few.
+_MOST_TEXTS = 64
+_FEW_LETTERS = 8
 
 NOTHING: Node = ("nothing",)
 """The language without any text."""
@@ -194,29 +198,66 @@ def boundaries(node: Node) -> list[str]:
     return sorted(edges)
 
 
-def required_literal(node: Node) -> tuple[str, bool]:
-    """Return a text that every match contains ("" if unknown) and whether to look for it in the folded value."""
-    best, run, folded, best_folded = "", "", False, False
-    for item in (*node[1], EMPTY) if node[0] == _CONCAT else ():
-        letter = _letter(item)
-        if letter is None:
-            if len(run) > len(best):
-                best, best_folded = run, folded
-            run, folded = "", False
+def required_texts(node: Node) -> frozenset[str]:
+    """Return texts in lower case (A to Z) of which every match, folded, contains one; none where that is not known."""
+    exact = _exact(node)
+    if exact is not None:
+        return exact if all(exact) else frozenset()
+    kind = node[0]
+    if kind == _REPEAT:
+        return required_texts(node[1]) if node[2] else frozenset()
+    if kind == _EITHER:
+        found = [required_texts(item) for item in node[1]]
+        joined = frozenset[str]().union(*found)
+        return joined if all(found) and len(joined) <= _MOST_TEXTS else frozenset()
+    if kind == _BOTH:
+        return _best(map(required_texts, node[1]))
+    return _best(_runs(node[1])) if kind == _CONCAT else frozenset()
+
+
+def _runs(items: Iterable[Node]) -> Iterator[frozenset[str]]:
+    """Yield what must stand in a match: for each run of items that are a few texts these, else what the item needs."""
+    run = frozenset({""})
+    for item in items:
+        exact = _exact(item)
+        if exact is not None and len(run) * len(exact) <= _MOST_TEXTS:
+            run = frozenset(one + other for one in run for other in exact)
             continue
-        run += letter[0]
-        folded = folded or letter[1]
-    return (fold_ascii(best) if best_folded else best), best_folded
+        yield run
+        run = frozenset({""}) if exact is None else exact
+        if exact is None:
+            yield required_texts(item)
+    yield run
 
 
-def _letter(node: Node) -> tuple[str, bool] | None:
-    """Return the one character that a node stands for, and whether in both cases."""
-    if node[0] != _CHARS:
-        return None
-    ranges = node[1]
-    if any(low != high for low, high in ranges) or len(ranges) > 2:
-        return None
-    if len(ranges) == 1:
-        return ranges[0][0], False
-    upper, lower = ranges[0][0], ranges[1][0]
-    return (lower, True) if upper.isascii() and upper.isalpha() and upper.lower() == lower else None
+def _best(choices: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Return the choice whose shortest text is the longest."""
+    return max(
+        (choice for choice in choices if choice and all(choice)),
+        key=lambda choice: (min(map(len, choice)), -len(choice), sorted(choice)),
+        default=frozenset(),
+    )
+
+
+def _exact(node: Node) -> frozenset[str] | None:
+    """Return the texts of a language, folded, if there are few."""
+    kind = node[0]
+    if node is EMPTY:
+        return frozenset({""})
+    if kind == _CHARS:
+        letters = [low for low, high in node[1] if low == high]
+        few = len(letters) == len(node[1]) <= _FEW_LETTERS
+        return frozenset(map(fold_ascii, letters)) if few else None
+    if kind == _EITHER:
+        found = [_exact(item) for item in node[1]]
+        texts = frozenset[str]().union(*(texts for texts in found if texts is not None))
+        return texts if None not in found and len(texts) <= _MOST_TEXTS else None
+    if kind == _CONCAT:
+        texts = frozenset({""})
+        for item in node[1]:
+            exact = _exact(item)
+            if exact is None or len(texts) * len(exact) > _MOST_TEXTS:
+                return None
+            texts = frozenset(one + other for one in texts for other in exact)
+        return texts
+    return None

@@ -14,6 +14,8 @@ from evtxscan.eql.ast import Expr, Scalar
 from evtxscan.eql.mapping import Type
 from evtxscan.eql.patterns import has_wildcard, longest_literal
 
+_COMPARED_AS_TEXT = frozenset([Type.KEYWORD, Type.TEXT, Type.UNKNOWN])
+
 Values = tuple[Scalar, ...]
 """The values of one field in one document; the empty tuple is a missing field."""
 
@@ -43,7 +45,8 @@ class Leaf:
 
     ``fields`` are the paths it needs and ``types`` what the mapping says of them, in the same order; ``expr`` is the
     node it was written as and ``source`` its text. ``constants``, ``operator`` and ``insensitive`` describe the test by
-    ``kind``. ``holds`` answers for one value per field, None where the field is missing; callers use ``test``.
+    ``kind``; ``needs`` are a regular expression's required texts. ``holds`` answers for one value per field, None where
+    the field is missing; callers use ``test``.
     """
 
     kind: LeafKind
@@ -56,6 +59,7 @@ class Leaf:
     operator: str = ""
     insensitive: bool = False
     many: Callable[[Iterable[str]], list[bool]] | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -98,16 +102,23 @@ class Leaf:
         if self.kind is LeafKind.GLOB:
             return tuple(map(str, self.constants))
         if self.kind is LeafKind.EQUAL and all(isinstance(c, str) and not has_wildcard(c) for c in self.constants):
-            return tuple(map(str, self.constants))
+            return tuple(map(str, self.constants)) if _COMPARED_AS_TEXT.issuperset(self.types) else ()
         return ()
 
     @property
     def required_literals(self) -> tuple[str, ...]:
-        """Return one text for each of ``globs`` that its matches contain; () if that would not narrow anything down.
+        """Return texts of which a value that passes contains one; () if that would not narrow anything down.
 
-        Where ``insensitive`` is set, compare with A to Z folded.
+        Compare with A to Z folded: a regular expression's are, and those of a test that ignores case.
         """
-        literals = tuple(longest_literal(pattern) for pattern in self.globs)
+        if self.needs:
+            return self.needs
+        if not _COMPARED_AS_TEXT.issuperset(self.types):
+            return ()  # 10.1.2.3 is in 10.0.0.0/8, and 1.0 is 1
+        if self.kind is LeafKind.EQUAL and all(isinstance(constant, str) for constant in self.constants):
+            literals = tuple(map(str, self.constants))
+        else:
+            literals = tuple(longest_literal(pattern) for pattern in self.globs)
         return literals if all(literals) else ()
 
 

@@ -54,11 +54,14 @@ class _State:
 
 
 class Regexp:
-    """Matches a whole text against any of several Lucene regular expressions."""
+    """Matches a whole text against any of several Lucene regular expressions.
+
+    ``required``: texts of which every match, folded, contains one; none where that would not narrow anything down.
+    """
 
     def __init__(self, patterns: Sequence[str], insensitive: bool) -> None:
         node = d.either([_Parser(pattern, insensitive).parse() for pattern in patterns])
-        self._literal, self._fold_literal = d.required_literal(node)
+        self.required = tuple(sorted(d.required_texts(node)))
         self._edges = d.boundaries(node)
         self._node = node
         self._start_afresh()
@@ -75,8 +78,10 @@ class Regexp:
 
     def matches(self, value: str) -> bool:
         """Tell whether the whole of ``value`` matches."""
-        if self._literal and self._literal not in (fold_ascii(value) if self._fold_literal else value):
-            return False
+        if self.required:
+            folded = fold_ascii(value)
+            if not any(text in folded for text in self.required):
+                return False
         state = self._start
         for char in value:
             following = state.by_char.get(char)

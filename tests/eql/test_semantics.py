@@ -237,10 +237,10 @@ def test_leaf_of_one_field() -> None:
     ("condition", "globs", "literals"),
     [
         ('a == "x"', ("x",), ("x",)),
-        ('a == "x*"', (), ()),
+        ('a == "x*"', (), ("x*",)),
         ("a == 5", (), ()),
         ('a : ("x", "*")', ("x", "*"), ()),
-        ('a regex "x"', (), ()),
+        ('a regex "x"', (), ("x",)),
     ],
 )
 def test_hints_for_a_prefilter(condition: str, globs: tuple[str, ...], literals: tuple[str, ...]) -> None:
