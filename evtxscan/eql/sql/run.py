@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
+from typing import Any, Protocol
 
 from evtxscan.ecs.base import base
-from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
+from evtxscan.eql.binder import BoundEvent, BoundEventQuery, BoundSequenceQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.parser import parse
 from evtxscan.eql.source import unsupported_at
@@ -20,6 +21,14 @@ from evtxscan.store.scope import Scope
 
 # Records of process starts, which alone have rows in lineage.
 _STARTS = frozenset({"sysmon/1", "security/4688"})
+
+
+class SingleEventQuery(Protocol):
+    """A checked query that asks for single events, in EQL or in KQL."""
+
+    @property
+    def event(self) -> BoundEvent:
+        """What it asks of an event."""
 
 
 def read_query(text: str) -> BoundEventQuery:
@@ -48,7 +57,7 @@ class CaseQueries:
         }
         self.filter = self._filter()
 
-    def compile(self, query: BoundEventQuery) -> Compiled:
+    def compile(self, query: SingleEventQuery) -> Compiled:
         """Compile the query for the kinds of this case."""
         with explained(self.case.path):
             return compile_condition(query.event.predicate, self.kinds, self._sets)
@@ -64,13 +73,17 @@ class CaseQueries:
             return
         with explained(self.case.path):
             rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at")
-            for _, group in groupby(rows, key=itemgetter(1)):
-                same_time = [row for row, _ in group]
-                yield from same_time if len(same_time) == 1 else self._in_order_of_place(same_time)
+            for row, _ in self.in_order(rows):
+                yield row
 
-    def _in_order_of_place(self, rows: list[int]) -> list[int]:
-        places = self.events.places(rows)
-        return sorted(rows, key=lambda row: places[row][0].order())
+    def in_order(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield rows of (event, @timestamp, ...) that come by time: those of one time by place in the evidence."""
+        for _, group in groupby(rows, key=itemgetter(1)):
+            same_time = list(group)
+            if len(same_time) > 1:
+                places = self.events.places([row for row, *_ in same_time])
+                same_time.sort(key=lambda row: places[row[0]][0].order())
+            yield from same_time
 
     def host_ids(self) -> list[int]:
         """Return the ids of the host names in the scope."""
