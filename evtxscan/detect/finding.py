@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
-from evtxscan.detect.engine import RuleResult
+from evtxscan.detect.results import RuleResult
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of

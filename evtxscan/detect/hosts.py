@@ -28,13 +28,18 @@ class Hosts:
 
     def of(self, rows: Iterable[int]) -> set[str]:
         """Return the hosts of these events."""
-        found: set[str] = set()
+        return set(self.counts(rows))
+
+    def counts(self, rows: Iterable[int]) -> Counter[str]:
+        """Return host -> how many of these events it has."""
+        found: Counter[str] = Counter()
         remaining = list(rows)
         for start in range(0, len(remaining), _ROWS_AT_ONCE):
             group = remaining[start : start + _ROWS_AT_ONCE]
             marks = ",".join("?" * len(group))
-            cells = self._db.execute(f'SELECT DISTINCT "host.name" FROM event WHERE id IN ({marks})', group)
-            found.update(self._texts.get(cell, "") for (cell,) in cells)
+            sql = f'SELECT "host.name", count(*) FROM event WHERE id IN ({marks}) GROUP BY 1'
+            for cell, events in self._db.execute(sql, group):
+                found[self._texts.get(cell, "")] += events
         return found
 
     def events(self, kinds: Collection[int]) -> dict[str, int]:

@@ -9,8 +9,8 @@ from typing import Any, overload
 import orjson
 
 from evtxscan.detect.documents import Documents
-from evtxscan.detect.engine import Refused, RuleResult
 from evtxscan.detect.finding import finding
+from evtxscan.detect.results import Refused, RuleResult
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 

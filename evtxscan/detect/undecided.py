@@ -46,10 +46,7 @@ def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]
             counter = totals.setdefault(host, Counter())
             for field, reason in reasons:
                 counter[field, reason] += events
-    return {
-        host: tuple(Missing(field, events, reason) for (field, reason), events in sorted(counter.items()))
-        for host, counter in totals.items()
-    }
+    return as_missing(totals)
 
 
 def _has_category(selection: Selection, kinds: Kinds) -> bool:
@@ -93,7 +90,7 @@ def _groups(
         judged = {id(leaf): cells[2 * i] for i, (leaf, _) in enumerate(selection.leaves)}
         absent = {leaf.fields[0]: bool(cells[2 * i + 1]) for i, (leaf, _) in enumerate(selection.leaves) if leaf.fields}
         reasons = [
-            (field, _reason(field, queries.events.kinds[kind], lineage, absent=absent.get(field, True)))
+            (field, reason_for(field, queries.events.kinds[kind], lineage, absent=absent.get(field, True)))
             for field in unknown_fields(tree, _judge(judged), lambda _: True)
         ]
         found.append(((host or "").lower(), events, reasons))
@@ -108,7 +105,28 @@ def _judge(states: dict[int, int | None]) -> Judgement:
     return judge
 
 
-def _reason(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
+def undecided_events(queries: CaseQueries) -> Counter[str]:
+    """Return host -> how many events the last call of ``undecided`` was about; a start with two records is one."""
+    rows = queries.case.db.execute(
+        'SELECT (SELECT text FROM value WHERE id = e."host.name"), count(*)'
+        " FROM temp.undecided u JOIN event e ON e.id = u.event GROUP BY 1"
+    )
+    counts: Counter[str] = Counter()
+    for host, events in rows:
+        counts[(host or "").lower()] += events
+    return counts
+
+
+def as_missing(counts: Dict[str, Counter[tuple[str, Reason]]]) -> dict[str, tuple[Missing, ...]]:
+    """Return host -> what was missing, in order of field and reason."""
+    return {
+        host: tuple(Missing(field, events, reason) for (field, reason), events in sorted(counter.items()))
+        for host, counter in counts.items()
+    }
+
+
+def reason_for(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
+    """Return why an event of this kind lacks a field, or, where it has one (not ``absent``), why that says nothing."""
     if not absent:
         return "shared_service_host"
     mapping = kind[1]

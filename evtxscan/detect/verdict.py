@@ -14,6 +14,7 @@ Reason = Literal[
     "not_in_event_logs",  # no event log records the field
     "not_recorded",  # the log has the field, this event has no value in it
     "no_events",  # the evidence holds no event of the rule's category for this host
+    "history_too_short",  # the evidence begins so late that values which look new may not be
     "evidence_lost",  # records that were found could not be read
 ]
 
