@@ -7,9 +7,9 @@ from collections.abc import Callable
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import run_rules
-from evtxscan.detect.finding import rule_document
 from evtxscan.detect.keep import KeptFindings, keep
 from evtxscan.detect.results import Refused, RuleResult
+from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
 from evtxscan.export.result import CaseLabel, RefusedRule, Result

@@ -61,9 +61,10 @@ class Documents:
         places = self._events.places([*rows, *sorted(related - set(rows))])
         return [self._tell(event, places, lineage.get(event.row)) for event in self._events.read(rows)]
 
-    def event_id(self, row: int) -> str:
-        """Return the id of an event."""
-        return self._events.places([row])[row][0].event_id
+    def event_ids(self, rows: Sequence[int]) -> list[str]:
+        """Return the ids of events, in this order."""
+        places = self._events.places(rows)
+        return [places[row][0].event_id for row in rows]
 
     def xml(self, event: Event) -> str:
         """Return the record as XML, or a comment that says why no parser renders it as that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from evtxscan.detect import event_rule, new_terms_rule, threshold_rule
+from evtxscan.detect.history import Histories
 from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.outcome import Outcome, Task
 from evtxscan.detect.results import Refused, RuleResult
@@ -23,14 +24,14 @@ from evtxscan.store.scope import Scope
 def run_rules(case: Case, events: Events, rules: Iterable[Rule], scope: Scope) -> Iterator[RuleResult | Refused]:
     """Run rules one after the other. Raises CaseError; a rule that cannot run is a result like any other."""
     queries = CaseQueries(case, events, scope, proves_nothing)
-    hosts = Hosts(queries)
+    hosts, histories = Hosts(queries), Histories(queries)
     for rule in rules:
         query = _read(rule)
         if isinstance(query, Refused):
             yield query
         else:
             with explained(case.path):
-                yield _run(queries, hosts, rule, query)
+                yield _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
 
 
 def _read(rule: Rule) -> SingleEventQuery | Refused:
@@ -45,25 +46,24 @@ def _read(rule: Rule) -> SingleEventQuery | Refused:
         return Refused(rule.id, rule.path, error.message, line, error.column, error.excerpt)
 
 
-def _run(queries: CaseQueries, hosts: Hosts, rule: Rule, query: SingleEventQuery) -> RuleResult:
-    compiled = queries.compile(query)
-    outcome = _outcome(Task(queries, hosts, rule, query, compiled))
-    matched = hosts.of(hit.row for hit in outcome.hits)
-    matched |= hosts.of(event for group in outcome.groups for event in group.events)
-    evidence = hosts.events(compiled.kinds)
-    lost = hosts.lost(query.event.category)
+def _run(task: Task) -> RuleResult:
+    outcome = _outcome(task)
+    matched = task.hosts.of(hit.row for hit in outcome.hits)
+    matched |= {host for group in outcome.groups for host in group.hosts}
+    evidence = task.hosts.events(task.compiled.kinds)
+    lost = task.hosts.lost(task.query.event.category)
     verdicts = [
         _verdict(
-            rule.id,
+            task.rule.id,
             host,
             matched=host in matched,
             unknown=outcome.unknown.get(host, ()),
             events=evidence.get(host, 0),
             lost=lost.get(host, 0),
         )
-        for host in hosts.names
+        for host in task.hosts.names
     ]
-    return RuleResult(rule, query, outcome.hits, tuple(verdicts), outcome.groups)
+    return RuleResult(task.rule, task.query, outcome.hits, tuple(verdicts), outcome.groups)
 
 
 def _outcome(task: Task) -> Outcome:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, overload
 
 import orjson
 
 from evtxscan.detect.documents import Documents
-from evtxscan.detect.finding import finding
+from evtxscan.detect.finding import event_findings
+from evtxscan.detect.group_finding import group_findings
 from evtxscan.detect.results import Refused, RuleResult
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
-
-_FINDINGS_AT_ONCE = 100
 
 
 def keep(
@@ -43,21 +43,18 @@ def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
         (rule.id, rule.name, rule.severity, rule.risk_score, rule.sha256, run),
     )
-    for start in range(0, len(result.hits), _FINDINGS_AT_ONCE):
-        hits = result.hits[start : start + _FINDINGS_AT_ONCE]
-        for told in documents.told([hit.row for hit in hits]):
-            document = finding(result, told, documents, around)
-            case.db.execute(
-                "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    document["evtxscan"]["finding"]["id"],
-                    rule.id,
-                    told.event.row,
-                    str(told.flat.get("host.id", "")),
-                    str(told.flat.get("@timestamp", "")),
-                    orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
-                ),
-            )
+    for finding in chain(event_findings(result, documents, around), group_findings(result, documents, around)):
+        case.db.execute(
+            "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                finding.id,
+                rule.id,
+                finding.event,
+                finding.host,
+                finding.time,
+                orjson.dumps(finding.document, option=orjson.OPT_SORT_KEYS).decode(),
+            ),
+        )
     case.db.executemany(
         "INSERT INTO verdict(rule, host, verdict, events, missing) VALUES (?, ?, ?, ?, ?)",
         (

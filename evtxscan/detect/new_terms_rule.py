@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -33,7 +33,7 @@ def run(task: Task, asked: NewTerms) -> Outcome:
     queries = task.queries
     lacking = Lacking(queries)
     events = matching_values(queries, task.compiled, asked.fields, case_mapping(), _history(queries.scope, asked))
-    found = new_terms(_rows(events, asked, lacking), asked.history, _begins(task))
+    found = new_terms(_rows(events, asked, lacking), asked.history, task.histories.begins)
     hits = _in_scope(
         queries,
         [Hit(event, new=tuple(terms)) for event, terms in groupby(found, key=attrgetter("event"))],
@@ -77,26 +77,6 @@ def _in_scope(queries: CaseQueries, hits: Sequence[Hit]) -> list[Hit]:
         cells = queries.case.db.execute(f"SELECT e.id FROM event e WHERE e.id IN ({marks}){queries.filter}", rows)
         found.update(row for (row,) in cells)
     return [hit for hit in hits if hit.row in found]
-
-
-def _begins(task: Task) -> Callable[[int], int | None]:
-    """Return what tells when the logs begin, on the host of an event, that have events of the rule's kinds.
-
-    A host may be quiet for days, so all events of such a log count and not only those that the rule asks for.
-    """
-    queries, kinds = task.queries, task.queries.events.kinds
-    channels = {kinds[row][0].channel for row in task.compiled.kinds}
-    listed = ", ".join(str(row) for row, (kind, _) in kinds.items() if kind.channel in channels)
-    firsts = dict(
-        queries.case.db.execute(f"SELECT host, min(first) FROM event_count WHERE kind IN ({listed}) GROUP BY host")
-    )
-
-    def begins(event: int) -> int | None:
-        (host,) = queries.case.db.execute('SELECT "host.name" FROM event WHERE id = ?', (event,)).fetchone()
-        first = firsts.get(host)
-        return None if first is None else to_milliseconds(first)
-
-    return begins
 
 
 def _short_histories(task: Task, asked: NewTerms, hits: Sequence[Hit]) -> MissingByHost:

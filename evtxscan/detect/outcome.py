@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evtxscan.detect.history import Histories
 from evtxscan.detect.hosts import Hosts
-from evtxscan.detect.results import Hit
+from evtxscan.detect.results import Group, Hit
 from evtxscan.detect.verdict import Missing
 from evtxscan.eql.sql.compile import Compiled
 from evtxscan.eql.sql.run import CaseQueries, SingleEventQuery
 from evtxscan.rules.rule import Rule
-from evtxscan.rules.threshold import ThresholdHit
 
 MissingByHost = Mapping[str, tuple[Missing, ...]]
 """Host (lower case) -> what its events lack for a decision."""
@@ -23,6 +23,7 @@ class Task:
 
     queries: CaseQueries
     hosts: Hosts
+    histories: Histories
     rule: Rule
     query: SingleEventQuery
     compiled: Compiled
@@ -34,4 +35,4 @@ class Outcome:
 
     unknown: MissingByHost
     hits: tuple[Hit, ...] = ()
-    groups: tuple[ThresholdHit, ...] = ()
+    groups: tuple[Group, ...] = ()

@@ -24,6 +24,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A group of events that is over a rule's threshold, and the hosts (lower case, sorted) that they are from."""
+
+    hit: ThresholdHit
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A rule that could not run, and why.
 
@@ -49,4 +57,4 @@ class RuleResult:
     query: SingleEventQuery
     hits: tuple[Hit, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
-    groups: tuple[ThresholdHit, ...] = ()
+    groups: tuple[Group, ...] = ()

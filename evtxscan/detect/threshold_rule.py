@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from evtxscan.detect.lacking import TIME, Lacking
 from evtxscan.detect.outcome import MissingByHost, Outcome, Task
+from evtxscan.detect.results import Group
 from evtxscan.detect.undecided import undecided, undecided_events
 from evtxscan.detect.witnesses import each_start_once
 from evtxscan.eql.sql.run import as_sql
@@ -30,8 +31,9 @@ def run(task: Task, threshold: Threshold) -> Outcome:
     events: Iterable[EventValues] = matching_values(queries, task.compiled, threshold.row_fields, case_mapping())
     if not queries.scope.observed_only:
         events = each_start_once(queries.case, events)
-    groups = over_threshold(_rows(events, threshold, lacking), threshold, task.rule.lookback)
-    return Outcome(_unknown(task, threshold, lacking.by_host()), groups=tuple(groups))
+    found = over_threshold(_rows(events, threshold, lacking), threshold, task.rule.lookback)
+    groups = tuple(Group(hit, tuple(sorted(task.hosts.of(hit.events)))) for hit in found)
+    return Outcome(_unknown(task, threshold, lacking.by_host()), groups=groups)
 
 
 def _rows(events: Iterable[EventValues], threshold: Threshold, lacking: Lacking) -> Iterator[Row]:
