@@ -44,6 +44,7 @@ class Leaf:
     ``fields`` are the paths it needs and ``types`` what the mapping says of them, in the same order; ``expr`` is the
     node it was written as and ``source`` its text. ``constants``, ``operator`` and ``insensitive`` describe the test by
     ``kind``. ``holds`` answers for one value per field, None where the field is missing; callers use ``test``.
+    ``literals``, of a script: texts of which every value that passes contains one, whatever the case of A to Z.
     """
 
     kind: LeafKind
@@ -56,6 +57,7 @@ class Leaf:
     operator: str = ""
     insensitive: bool = False
     many: Callable[[Iterable[str]], list[bool]] | None = None
+    literals: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -103,10 +105,12 @@ class Leaf:
 
     @property
     def required_literals(self) -> tuple[str, ...]:
-        """Return one text for each of ``globs`` that its matches contain; () if that would not narrow anything down.
+        """Return texts of which every value that passes contains one; () if that would not narrow anything down.
 
-        Where ``insensitive`` is set, compare with A to Z folded.
+        For ``globs`` there is one for each. Where ``insensitive`` is set and of a script, compare with A to Z folded.
         """
+        if self.literals:
+            return self.literals
         literals = tuple(longest_literal(pattern) for pattern in self.globs)
         return literals if all(literals) else ()
 
