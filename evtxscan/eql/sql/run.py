@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, Protocol
+from functools import cached_property
+from itertools import groupby, islice
+from typing import Any, Protocol, TypeVar
 
 from evtxscan.ecs.base import base
-from evtxscan.eql.binder import BoundEvent, BoundEventQuery, BoundSequenceQuery, bind
+from evtxscan.eql.ast import Pipe
+from evtxscan.eql.binder import BoundEvent, BoundQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.parser import parse
-from evtxscan.eql.source import unsupported_at
 from evtxscan.eql.sql.compile import Compiled, compile_condition
 from evtxscan.eql.sql.fields import FieldStore
 from evtxscan.eql.sql.sets import ValueSets, Weak
+from evtxscan.evtx.filetime import MAX_TICKS
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
+from evtxscan.store.order import RecordOrder
 from evtxscan.store.scope import Scope
+
+T = TypeVar("T")
+
+TICKS_PER_MILLISECOND = 10_000
 
 # Records of process starts, which alone have rows in lineage.
 _STARTS = frozenset({"sysmon/1", "security/4688"})
@@ -31,15 +38,16 @@ class SingleEventQuery(Protocol):
         """What it asks of an event."""
 
 
-def read_query(text: str) -> BoundEventQuery:
-    """Parse and check a query. Raises EqlError, EqlUnsupportedError for what a case cannot be asked yet."""
-    query = parse(text)
-    if query.pipes:
-        raise unsupported_at(text, query.pipes[0].start, "pipes are not supported yet")
-    bound = bind(query, FieldMapping({field: field_type(name) for field, name in base().types.items()}))
-    if isinstance(bound, BoundSequenceQuery):
-        raise unsupported_at(text, query.start, "sequences are not supported yet")
-    return bound
+def read_query(text: str) -> BoundQuery:
+    """Parse and check a query. Raises EqlError."""
+    return bind(parse(text), FieldMapping({field: field_type(name) for field, name in base().types.items()}))
+
+
+def limited(found: Iterable[T], pipes: Iterable[Pipe]) -> Iterable[T]:
+    """Apply the pipes of a query, in their order, to what it found."""
+    for pipe in pipes:
+        found = islice(found, pipe.count) if pipe.name == "head" else deque(found, maxlen=pipe.count)
+    return found
 
 
 class CaseQueries:
@@ -57,32 +65,49 @@ class CaseQueries:
         }
         self.filter = self._filter()
 
+    def is_start(self, kind: int) -> bool:
+        """Whether records of this kind tell of the start of a process."""
+        return self.events.kinds[kind][1].id in _STARTS
+
+    @cached_property
+    def order(self) -> RecordOrder:
+        """The order of the records of this case."""
+        return RecordOrder(self._db)
+
     def compile(self, query: SingleEventQuery) -> Compiled:
         """Compile the query for the kinds of this case."""
+        return self.compile_event(query.event)
+
+    def compile_event(self, event: BoundEvent) -> Compiled:
+        """Compile the condition on one event, of a query or of an item of a sequence."""
         with explained(self.case.path):
-            return compile_condition(query.event.predicate, self.kinds, self._sets)
+            return compile_condition(event.predicate, self.kinds, self._sets)
 
     def matches(self, compiled: Compiled) -> Iterator[int]:
-        """Yield the row ids of events that match, by @timestamp and, for equal times, by place in the evidence."""
+        """Yield the row ids of events that match, by @timestamp in milliseconds, then in order of record.
+
+        That is Elasticsearch's order. Events without a time, or with one that is none, come last.
+        """
+        time = f'CASE WHEN e."@timestamp" BETWEEN 0 AND {MAX_TICKS} THEN e."@timestamp" END'
         parts = [
-            f'SELECT e.id, e."@timestamp" AS at {s.source}{self.filter} AND {as_sql(s.match)}'
+            f"SELECT e.id, {time} AS at {s.source}{self.filter} AND {as_sql(s.match)}"
             for s in compiled.selections
             if s.match is not False
         ]
         if not parts:
             return
         with explained(self.case.path):
-            rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at")
+            rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at NULLS LAST")
             for row, _ in self.in_order(rows):
                 yield row
 
     def in_order(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Yield rows of (event, @timestamp, ...) that come by time: those of one time by place in the evidence."""
-        for _, group in groupby(rows, key=itemgetter(1)):
+        """Yield rows of (event, @timestamp, ...) that come by time: those of one millisecond in order of record."""
+        for _, group in groupby(rows, key=_millisecond):
             same_time = list(group)
             if len(same_time) > 1:
-                places = self.events.places([row for row, *_ in same_time])
-                same_time.sort(key=lambda row: places[row[0]][0].order())
+                places = self.order.places(row for row, *_ in same_time)
+                same_time.sort(key=lambda row: places[row[0]])
             yield from same_time
 
     def host_ids(self) -> list[int]:
@@ -102,6 +127,10 @@ class CaseQueries:
         if self.scope.hosts:
             terms.append(f'e."host.name" IN ({", ".join(map(str, self.host_ids()))})')
         return "".join(f" AND {term}" for term in terms)
+
+
+def _millisecond(row: tuple[Any, ...]) -> int | None:
+    return None if row[1] is None else row[1] // TICKS_PER_MILLISECOND
 
 
 def _is_host(name: str, wanted: set[str]) -> bool:

@@ -1,0 +1,257 @@
+"""Reads the events that may take part in a sequence from a case: in order, with their join keys, a few at a time.
+
+Each item of a sequence is a condition of its own, compiled as for single events. Join keys are worked out once per
+distinct combination of the cells that they follow from; no document is made of a row.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from operator import attrgetter
+from typing import Any
+
+from evtxscan.eql.binder import BoundTerm, JoinKey
+from evtxscan.eql.engine import JoinValue, join_values
+from evtxscan.eql.sequences import Key
+from evtxscan.eql.sql.compile import FROM, LINEAGE, Compiled, Selection
+from evtxscan.eql.sql.run import TICKS_PER_MILLISECOND, CaseQueries, as_sql
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
+from evtxscan.evtx.filetime import MAX_TICKS, to_iso
+
+# Rows of one statement that are read, and whose texts are looked up, together.
+_AT_ONCE = 1_000
+# Values that repeat are worked out once; one that never repeats must not fill the memory.
+_REMEMBERED = 50_000
+
+# Where the cells of a row begin.
+_CELLS = 5
+
+UNRECORDED: JoinValue = ("unrecorded", None)
+"""In place of a join value that the evidence does not have and that may have been anything."""
+
+# Records of process starts stand where Sysmon's record of the same start does, and are one event with it.
+_PROCESS = (
+    " LEFT JOIN process p ON p.id = l.process"
+    " LEFT JOIN event s ON s.id = coalesce(p.sysmon_event, p.security_event, e.id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One condition of a sequence, compiled. ``number`` is its place among those that are looked for together."""
+
+    number: int
+    term: BoundTerm
+    compiled: Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A record that meets an item, or might (``is_unknown``), and the join keys with which it does."""
+
+    item: int
+    event: int
+    keys: tuple[Key, ...]
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An event in its place: ``time`` in milliseconds since 1601, ``order`` rising.
+
+    Two records of one process start, taken as one event, have one ``identity``.
+    """
+
+    time: int
+    order: int
+    identity: int
+    served: tuple[Served, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    ticks: int
+    place: int
+    identity: int
+    served: Served
+
+
+class Candidates:
+    """Reads candidates of one case.
+
+    ``once``: records of one process start are one event, at the time of Sysmon's record. ``possible``: also records of
+    which the evidence cannot say that they do not meet an item, and join values that were not recorded as UNRECORDED.
+    """
+
+    def __init__(self, queries: CaseQueries, *, once: bool, possible: bool = False) -> None:
+        self._queries = queries
+        self._once = once
+        self._possible = possible
+
+    def read(self, items: Sequence[Item]) -> Iterator[Candidate]:
+        """Yield candidates by @timestamp in milliseconds, those of one millisecond in order of record."""
+        rows = heapq.merge(*(self._rows(item, part) for item in items for part in self._parts(item)), key=_ticks)
+        order = 0
+        for time, group in groupby(rows, key=lambda row: row.ticks // TICKS_PER_MILLISECOND):
+            for identity, served in self._events(list(group)):
+                yield Candidate(time, order, identity, served)
+                order += 1
+
+    def _events(self, rows: list[_Row]) -> Iterator[tuple[int, tuple[Served, ...]]]:
+        """Put the rows of one moment in order and those of one event together, the record they stand at first."""
+        if len(rows) == 1:
+            yield rows[0].identity, (rows[0].served,)
+            return
+        places = self._queries.order.places({row.place for row in rows})
+        rows.sort(key=lambda row: (places[row.place], row.served.event != row.place, row.served.event))
+        for identity, group in groupby(rows, key=attrgetter("identity")):
+            yield identity, tuple(row.served for row in group)
+
+    def _parts(self, item: Item) -> Iterator[_Part]:
+        for selection in item.compiled.selections:
+            match: str | bool = selection.match
+            unknown: str | bool = selection.unknown if self._possible and self._is_evidence(selection) else False
+            if match is False and unknown is False:
+                continue
+            groups: dict[tuple[Any, ...], list[int]] = {}
+            kept: dict[tuple[Any, ...], tuple[Storage, ...]] = {}
+            for kind in selection.kinds:
+                storages = tuple(map(self._queries.kinds[kind], dict.fromkeys(key.path for key in item.term.keys)))
+                signature = (self._once and self._queries.is_start(kind), *map(storage_key, storages))
+                groups.setdefault(signature, []).append(kind)
+                kept.setdefault(signature, storages)
+            for signature, kinds in groups.items():
+                part = _Part(selection, tuple(kinds), kept[signature], bool(signature[0]), match, unknown)
+                if self._can_join(item.term, part):
+                    yield part
+
+    def _can_join(self, term: BoundTerm, part: _Part) -> bool:
+        """Whether records of these kinds have the join fields at all."""
+        kept = part.kept(term.keys)
+        return all(
+            key.optional or _may_have(kept[key.path]) or (self._possible and not _is_known(kept[key.path]))
+            for key in term.keys
+        )
+
+    def _is_evidence(self, selection: Selection) -> bool:
+        """Whether a record of these kinds that lacks a field says anything: one without a category does not."""
+        kinds = self._queries.events.kinds
+        return any("event.category" in kinds[kind][1].constants(kinds[kind][0]) for kind in selection.kinds)
+
+    def _rows(self, item: Item, part: _Part) -> Iterator[_Row]:
+        reader = _KeyReader(self._queries, item.term.keys, part, possible=self._possible)
+        cursor = self._queries.case.db.execute(part.sql(self._queries.filter))
+        while rows := cursor.fetchmany(_AT_ONCE):
+            keys_of_rows = reader.read([row[_CELLS:] for row in rows])
+            for (event, ticks, place, identity, unknown, *_), keys in zip(rows, keys_of_rows, strict=True):
+                if keys:
+                    yield _Row(ticks, place, identity, Served(item.number, event, keys, bool(unknown)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Kinds of a selection that keep the join fields alike; ``storages`` in the order of the distinct fields."""
+
+    selection: Selection
+    kinds: tuple[int, ...]
+    storages: tuple[Storage, ...]
+    is_start: bool
+    match: str | bool
+    unknown: str | bool
+
+    def kept(self, keys: tuple[JoinKey, ...]) -> dict[str, Storage]:
+        """Return where these kinds keep each join field."""
+        return dict(zip(dict.fromkeys(key.path for key in keys), self.storages, strict=True))
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The cells that the join fields follow from."""
+        computed = [storage for storage in self.storages if isinstance(storage, Computed)]
+        return tuple(dict.fromkeys(given for storage in computed for given in storage.inputs))
+
+    def sql(self, where: str) -> str:
+        """Return SQL for event, ticks, the event it stands at, identity, whether it is unknown, and cells."""
+        cells = [given.sql for given in self.inputs]
+        tables = FROM
+        if self.is_start or LINEAGE in self.selection.source or any("l." in cell for cell in cells):
+            tables += LINEAGE
+        place, identity = "e", "e.id"
+        if self.is_start:
+            tables += _PROCESS
+            place, identity = "s", "coalesce(-l.process, e.id)"
+        matches, unknown = as_sql(self.match), as_sql(self.unknown)
+        condition = matches if self.unknown is False else f"({matches} OR {unknown})"
+        columns = ", ".join(
+            ["e.id", f'{place}."@timestamp"', f"{place}.id", identity]
+            + ["0" if self.unknown is False else f"NOT {matches}", *cells]
+        )
+        return (
+            f"SELECT {columns} {tables} WHERE e.kind IN ({', '.join(map(str, self.kinds))}){where}"
+            f' AND {condition} AND {place}."@timestamp" BETWEEN 0 AND {MAX_TICKS} ORDER BY 2'
+        )
+
+
+class _KeyReader:
+    """Works out join keys from the cells of rows; what repeats is computed once."""
+
+    def __init__(self, queries: CaseQueries, keys: tuple[JoinKey, ...], part: _Part, *, possible: bool) -> None:
+        self._events = queries.events
+        self._keys = keys
+        self._inputs = part.inputs
+        self._fields = part.kept(keys)
+        self._possible = possible
+        self._known: dict[tuple[Any, ...], tuple[Key, ...]] = {}
+
+    def read(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Key, ...]]:
+        """Yield for each row of cells its join keys: none where a value is missing and cannot be null."""
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        new = {cells for cells in rows if cells not in self._known}
+        texts = self._events.texts(
+            cell
+            for cells in new
+            for given, cell in zip(self._inputs, cells, strict=True)
+            if given.type == "keyword" and cell is not None
+        )
+        for cells in new:
+            self._known[cells] = tuple(self._work_out(cells, texts))
+        return (self._known[cells] for cells in rows)
+
+    def _work_out(self, cells: tuple[Any, ...], texts: Mapping[int, str]) -> Iterator[Key]:
+        told = {given: _told(given, cell, texts) for given, cell in zip(self._inputs, cells, strict=True)}
+        values = {
+            field: storage.values
+            if isinstance(storage, Fixed)
+            else storage.compute(*(told[given] for given in storage.inputs))
+            for field, storage in self._fields.items()
+        }
+        return product(*(self._join(key, values[key.path]) for key in self._keys))
+
+    def _join(self, key: JoinKey, values: tuple[Any, ...]) -> Iterable[JoinValue]:
+        found = join_values(key, lambda _: values)
+        if self._possible and not values and not _is_known(self._fields[key.path]):
+            return [*found, UNRECORDED]
+        return found
+
+
+def _may_have(storage: Storage) -> bool:
+    return isinstance(storage, Computed) or bool(storage.values)
+
+
+def _is_known(storage: Storage) -> bool:
+    """Whether it is a fact that the field is not there, and no gap in what was recorded."""
+    return isinstance(storage, Fixed) and storage.is_known
+
+
+def _told(given: Input, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
+    """Return what stands behind a cell: the text for its id, the time for ticks."""
+    if cell is None or given.type in ("long", "json", "text"):
+        return cell
+    return to_iso(cell) if given.type == "date" else texts[cell]
+
+
+def _ticks(row: _Row) -> int:
+    return row.ticks
