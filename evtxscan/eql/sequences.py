@@ -15,7 +15,7 @@ E = TypeVar("E")
 Key = tuple[Any, ...]
 
 # Partial sequences that are kept before those too old to be completed are looked for.
-_SWEEP = 10_000
+SWEEP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SequenceMatcher(Generic[E]):
     complete: list[Run[E]] = field(default_factory=list)
     """The sequences found so far, in the order of their last events."""
     _partials: dict[tuple[Key, int], tuple[Hit[E], ...]] = field(default_factory=dict)
-    _swept_at: int = _SWEEP
+    _swept_at: int = SWEEP
 
     def feed(self, hit: Hit[E], served: Iterable[tuple[int, Iterable[Key]]], until: Iterable[Key] = ()) -> None:
         """Take the next event: the stages it serves, each with its join keys, and the keys for which it is ``until``.
@@ -64,7 +64,7 @@ class SequenceMatcher(Generic[E]):
     def _sweep(self, time: int) -> None:
         """Drop what began before ``time``: no event to come is near enough to end it."""
         self._partials = {place: hits for place, hits in self._partials.items() if hits[0].time >= time}
-        self._swept_at = max(_SWEEP, 2 * len(self._partials))
+        self._swept_at = max(SWEEP, 2 * len(self._partials))
 
     def _serve(self, hit: Hit[E], stage: int, key: Key) -> None:
         before: tuple[Hit[E], ...] = ()

@@ -27,7 +27,7 @@ _AT_ONCE = 1_000
 _REMEMBERED = 50_000
 
 # Where the cells of a row begin.
-_CELLS = 5
+_CELLS = 7
 
 UNRECORDED: JoinValue = ("unrecorded", None)
 """In place of a join value that the evidence does not have and that may have been anything."""
@@ -50,12 +50,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A record that meets an item, or might (``is_unknown``), and the join keys with which it does."""
+    """A record that meets an item, or might (``is_unknown``), and the join keys with which it does.
+
+    ``host`` is the id of the host's name; ``has_witness`` tells that another log has a record of the same start.
+    """
 
     item: int
     event: int
     keys: tuple[Key, ...]
-    is_unknown: bool = False
+    host: int | None
+    has_witness: bool
+    is_unknown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,10 @@ class Candidates:
         cursor = self._queries.case.db.execute(part.sql(self._queries.filter))
         while rows := cursor.fetchmany(_AT_ONCE):
             keys_of_rows = reader.read([row[_CELLS:] for row in rows])
-            for (event, ticks, place, identity, unknown, *_), keys in zip(rows, keys_of_rows, strict=True):
+            for (event, ticks, place, identity, host, *flags), keys in zip(rows, keys_of_rows, strict=True):
                 if keys:
-                    yield _Row(ticks, place, identity, Served(item.number, event, keys, bool(unknown)))
+                    served = Served(item.number, event, keys, host, bool(flags[0]), bool(flags[1]))
+                    yield _Row(ticks, place, identity, served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ class _Part:
         return tuple(dict.fromkeys(given for storage in computed for given in storage.inputs))
 
     def sql(self, where: str) -> str:
-        """Return SQL for event, ticks, the event it stands at, identity, whether it is unknown, and cells."""
+        """Return SQL for event, ticks, event it stands at, identity, host, has another witness, is unknown, cells."""
         cells = [given.sql for given in self.inputs]
         tables = FROM
         if self.is_start or LINEAGE in self.selection.source or any("l." in cell for cell in cells):
@@ -185,8 +191,16 @@ class _Part:
         matches, unknown = as_sql(self.match), as_sql(self.unknown)
         condition = matches if self.unknown is False else f"({matches} OR {unknown})"
         columns = ", ".join(
-            ["e.id", f'{place}."@timestamp"', f"{place}.id", identity]
-            + ["0" if self.unknown is False else f"NOT {matches}", *cells]
+            [
+                "e.id",
+                f'{place}."@timestamp"',
+                f"{place}.id",
+                identity,
+                'e."host.name"',
+                "p.sysmon_event IS NOT NULL AND p.security_event IS NOT NULL" if self.is_start else "0",
+                "0" if self.unknown is False else f"NOT {matches}",
+                *cells,
+            ]
         )
         return (
             f"SELECT {columns} {tables} WHERE e.kind IN ({', '.join(map(str, self.kinds))}){where}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -90,8 +89,9 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
             return []
         candidates = Candidates(queries, once=once)
         runs = _runs(compiled, candidates, _shared_keys(compiled, candidates, counts))
-        if compiled.missing and runs:
-            runs = _without_missing(compiled, candidates, runs)
+        maxspan = compiled.query.maxspan
+        if compiled.missing and runs and maxspan is not None:  # the parser sees to it that there is one
+            runs = without_missing(runs, missing_stages(compiled, candidates, {run.key for run in runs}), maxspan)
     runs = sorted(runs, key=lambda run: (run.hits[-1].order, [key_rank(value) for value in run.key]))
     if once:
         runs = _each_once(compiled, runs)
@@ -139,12 +139,6 @@ def _narrowed(found: Iterable[Candidate], wanted: frozenset[Key] | None) -> Iter
             yield candidate
 
 
-def _without_missing(compiled: CompiledSequence, candidates: Candidates, runs: list[Match]) -> list[Match]:
-    """Leave out sequences near which an event is that must be missing; only events with their keys are kept."""
-    assert compiled.query.maxspan is not None
-    return without_missing(runs, missing_stages(compiled, candidates, {run.key for run in runs}), compiled.query.maxspan)
-
-
 def missing_stages(compiled: CompiledSequence, candidates: Candidates, keys: set[Key]) -> list[MissingStage]:
     """Return for each item that must be missing when it is met with one of ``keys``."""
     stages: dict[int, MissingStage] = {}
@@ -185,5 +179,3 @@ def _found(compiled: CompiledSequence, run: Match) -> Found:
     records = iter(_records(compiled, run))
     events = [None if item.term.missing else next(records) for item in compiled.items for _ in range(item.term.runs)]
     return Found(tuple(events), tuple(value for _, value in run.key))
-
-
