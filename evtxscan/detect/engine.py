@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from evtxscan.detect import event_rule, new_terms_rule, threshold_rule
+from evtxscan.detect import event_rule, new_terms_rule, sequence_rule, threshold_rule
 from evtxscan.detect.history import Histories
 from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.outcome import Outcome, Task
-from evtxscan.detect.results import Refused, RuleResult
+from evtxscan.detect.results import Refused, RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
+from evtxscan.eql.binder import BoundSequenceQuery
 from evtxscan.eql.sql.run import CaseQueries, SingleEventQuery, read_query
 from evtxscan.errors import EqlError, RuleError
 from evtxscan.rules.kuery import read_rule_query
@@ -21,7 +22,9 @@ from evtxscan.store.events import Events
 from evtxscan.store.scope import Scope
 
 
-def run_rules(case: Case, events: Events, rules: Iterable[Rule], scope: Scope) -> Iterator[RuleResult | Refused]:
+def run_rules(
+    case: Case, events: Events, rules: Iterable[Rule], scope: Scope
+) -> Iterator[RuleResult | SequenceResult | Refused]:
     """Run rules one after the other. Raises CaseError; a rule that cannot run is a result like any other."""
     queries = CaseQueries(case, events, scope, proves_nothing)
     hosts, histories = Hosts(queries), Histories(queries)
@@ -29,12 +32,15 @@ def run_rules(case: Case, events: Events, rules: Iterable[Rule], scope: Scope) -
         query = _read(rule)
         if isinstance(query, Refused):
             yield query
-        else:
-            with explained(case.path):
+            continue
+        with explained(case.path):
+            if isinstance(query, BoundSequenceQuery):
+                yield sequence_rule.run(queries, hosts, rule, query)
+            else:
                 yield _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
 
 
-def _read(rule: Rule) -> SingleEventQuery | Refused:
+def _read(rule: Rule) -> SingleEventQuery | BoundSequenceQuery | Refused:
     if reason := why_not(rule):
         return Refused(rule.id, rule.path, reason)
     try:

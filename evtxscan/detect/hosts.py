@@ -58,15 +58,19 @@ class Hosts:
             counts[self._texts.get(cell, "")] += count
         return counts
 
-    def lost(self, category: str | None) -> dict[str, int]:
-        """Return host -> records lost from sources that may hold events of a category (None: any).
+    def name(self, cell: int | None) -> str:
+        """Return the host with this id of a name."""
+        return "" if cell is None else self._texts.get(cell, "")
+
+    def lost(self, *categories: str | None) -> dict[str, int]:
+        """Return host -> records lost from sources that may hold events of one of these categories (None: any).
 
         What a lost record was cannot be told, so a source's losses count for every host that its records name, if its
         log is one that has such events.
         """
         counts: Counter[str] = Counter()
         for host, channels, lost in self._losses:
-            if category is None or channels & _channels_of(category):
+            if any(category is None or channels & _channels_of(category) for category in categories):
                 counts[host] += lost
         return counts
 

@@ -10,16 +10,19 @@ from typing import Any, overload
 import orjson
 
 from evtxscan.detect.documents import Documents
-from evtxscan.detect.finding import event_findings
+from evtxscan.detect.finding import Finding, event_findings
 from evtxscan.detect.group_finding import group_findings
-from evtxscan.detect.results import Refused, RuleResult
+from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.sequence_finding import sequence_findings
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 
+Result = RuleResult | SequenceResult | Refused
+
 
 def keep(
-    case: Case, run: int, results: Iterable[RuleResult | Refused], documents: Documents, around: Surroundings
-) -> Iterator[RuleResult | Refused]:
+    case: Case, run: int, results: Iterable[Result], documents: Documents, around: Surroundings
+) -> Iterator[Result]:
     """Store rules, findings and verdicts in place of earlier results of the same rules, and pass the results on.
 
     Everything is stored, or nothing where the caller stops in between. Raises CaseError.
@@ -27,7 +30,7 @@ def keep(
     with case.transaction():
         for result in results:
             _forget(case, result.rule if isinstance(result, Refused) else result.rule.id)
-            if isinstance(result, RuleResult):
+            if not isinstance(result, Refused):
                 _keep(case, run, result, documents, around)
             yield result
 
@@ -37,13 +40,15 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around: Surroundings) -> None:
+def _keep(
+    case: Case, run: int, result: RuleResult | SequenceResult, documents: Documents, around: Surroundings
+) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
         (rule.id, rule.name, rule.severity, rule.risk_score, rule.sha256, run),
     )
-    for finding in chain(event_findings(result, documents, around), group_findings(result, documents, around)):
+    for finding in _findings(result, documents, around):
         case.db.execute(
             "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
             (
@@ -62,6 +67,12 @@ def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around
             for v in result.verdicts
         ),
     )
+
+
+def _findings(result: RuleResult | SequenceResult, documents: Documents, around: Surroundings) -> Iterator[Finding]:
+    if isinstance(result, SequenceResult):
+        return sequence_findings(result, documents, around)
+    return chain(event_findings(result, documents, around), group_findings(result, documents, around))
 
 
 class KeptFindings(Sequence[dict[str, Any]]):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evtxscan.detect.verdict import Verdict
+from evtxscan.detect.verdict import Reason, Verdict
+from evtxscan.eql.binder import BoundSequenceQuery
 from evtxscan.eql.sql.run import SingleEventQuery
+from evtxscan.eql.sql.sequences import Found
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rule import Rule
 from evtxscan.rules.threshold import ThresholdHit
@@ -29,6 +31,22 @@ class Group:
 
     hit: ThresholdHit
     hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotCovered:
+    """A missing event of a sequence, by its place (from 0), of which the logs do not show that it was missing."""
+
+    event: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceHit:
+    """A sequence, and what of it the evidence does not show."""
+
+    sequence: Found
+    not_covered: tuple[NotCovered, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +76,13 @@ class RuleResult:
     hits: tuple[Hit, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceResult:
+    """What a sequence rule gave: hits in order of their last events, and a verdict for every host of the case."""
+
+    rule: Rule
+    query: BoundSequenceQuery
+    hits: tuple[SequenceHit, ...]
+    verdicts: tuple[Verdict, ...]

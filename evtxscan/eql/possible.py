@@ -1,11 +1,11 @@
 """Tells whether a sequence would be complete if what is not known were so.
 
 Where Elasticsearch takes the latest partial sequence and drops the others, any partial will do here: the question is
-whether there is a way to complete one, not which. Of the partials for a key and stage the one that began last is enough,
-as whatever maxspan lets follow another lets follow it.
+whether there is a way to complete one, not which. Of the partials for a key and stage the one that began last is
+enough: what maxspan lets follow another may follow it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,35 +23,34 @@ class Step(Generic[E]):
 
 
 Chain = tuple[Step[E], ...]
+Possible = tuple[Key, Chain[E]]
 
 
 @dataclass(slots=True)
 class PossibleMatcher(Generic[E]):
-    """Finds possible sequences of ``stages`` stages of which something is open; ``maxspan`` in milliseconds.
-
-    For every event that could complete one there is one in ``complete``, or several where several are near at hand.
-    """
+    """Finds possible sequences of ``stages`` stages of which something is open; ``maxspan`` in milliseconds."""
 
     stages: int
     maxspan: int | None = None
-    complete: list[tuple[Key, Chain[E]]] = field(default_factory=list)
     _partials: dict[tuple[Key, int, bool], Chain[E]] = field(default_factory=dict)
     _swept_at: int = SWEEP
 
-    def feed(self, hit: Hit[E], served: Iterable[tuple[int, Key, bool]], until: Iterable[Key] = ()) -> None:
-        """Take the next event: the stages that it serves or could serve (True: that is open) with their keys.
+    def feed(
+        self, hit: Hit[E], served: Iterable[tuple[int, Key, bool]], until: Iterable[Key] = ()
+    ) -> list[Possible[E]]:
+        """Take the next event and return the sequences that it could complete.
 
-        Events come in rising ``order``. ``until``: keys for which the event surely ends what has begun.
+        ``served``: the stages that it serves or could serve (True: that is open), each with a key. Events come in
+        rising ``order``. ``until``: keys for which the event surely ends what has begun.
         """
+        complete: list[Possible[E]] = []
         for stage, key, is_open in sorted(served, key=lambda entry: -entry[0]):
             step = Step(hit, is_open)
-            if stage == 0:
-                self._keep(key, 0, (step,))
-                continue
-            for was_open in (False, True):
-                before = self._partials.get((key, stage - 1, was_open))
-                if before and (self.maxspan is None or hit.time - before[0].hit.time <= self.maxspan):
-                    self._keep(key, stage, (*before, step))
+            for chain in self._continued(key, stage, step):
+                if stage < self.stages - 1:
+                    self._keep(chain, key, stage)
+                elif _is_open(chain):
+                    complete.append((key, chain))
         for key in until:
             for stage in range(self.stages - 1):
                 self._partials.pop((key, stage, False), None)
@@ -60,13 +59,23 @@ class PossibleMatcher(Generic[E]):
             earliest = hit.time - self.maxspan
             self._partials = {at: chain for at, chain in self._partials.items() if chain[0].hit.time >= earliest}
             self._swept_at = max(SWEEP, 2 * len(self._partials))
+        return complete
 
-    def _keep(self, key: Key, stage: int, chain: Chain[E]) -> None:
-        is_open = any(step.is_open for step in chain)
-        if stage == self.stages - 1:
-            if is_open:
-                self.complete.append((key, chain))
+    def _continued(self, key: Key, stage: int, step: Step[E]) -> Iterator[Chain[E]]:
+        if stage == 0:
+            yield (step,)
             return
-        kept = self._partials.get((key, stage, is_open))
+        for was_open in (False, True):
+            before = self._partials.get((key, stage - 1, was_open))
+            if before and (self.maxspan is None or step.hit.time - before[0].hit.time <= self.maxspan):
+                yield (*before, step)
+
+    def _keep(self, chain: Chain[E], key: Key, stage: int) -> None:
+        at = (key, stage, _is_open(chain))
+        kept = self._partials.get(at)
         if kept is None or chain[0].hit.order >= kept[0].hit.order:
-            self._partials[key, stage, is_open] = chain
+            self._partials[at] = chain
+
+
+def _is_open(chain: Chain[E]) -> bool:
+    return any(step.is_open for step in chain)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from evtxscan.eql.binder import BoundTerm, JoinKey
 from evtxscan.eql.engine import JoinValue, join_values
@@ -39,13 +39,21 @@ _PROCESS = (
 )
 
 
+Which = Literal["matching", "possible", "certain"]
+"""The records of an item: what Elasticsearch finds; also those that may meet it; those only that surely do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One condition of a sequence, compiled. ``number`` is its place among those that are looked for together."""
+    """One condition of a sequence, compiled. ``number`` is its place in the query.
+
+    Where ``which`` is *possible*, join values that were not recorded come as UNRECORDED.
+    """
 
     number: int
     term: BoundTerm
     compiled: Compiled
+    which: Which = "matching"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +95,12 @@ class _Row:
 class Candidates:
     """Reads candidates of one case.
 
-    ``once``: records of one process start are one event, at the time of Sysmon's record. ``possible``: also records of
-    which the evidence cannot say that they do not meet an item, and join values that were not recorded as UNRECORDED.
+    ``once``: records of one process start are one event, at the time of Sysmon's record.
     """
 
-    def __init__(self, queries: CaseQueries, *, once: bool, possible: bool = False) -> None:
+    def __init__(self, queries: CaseQueries, *, once: bool) -> None:
         self._queries = queries
         self._once = once
-        self._possible = possible
 
     def read(self, items: Sequence[Item]) -> Iterator[Candidate]:
         """Yield candidates by @timestamp in milliseconds, those of one millisecond in order of record."""
@@ -117,8 +123,8 @@ class Candidates:
 
     def _parts(self, item: Item) -> Iterator[_Part]:
         for selection in item.compiled.selections:
-            match: str | bool = selection.match
-            unknown: str | bool = selection.unknown if self._possible and self._is_evidence(selection) else False
+            match = selection.true if item.which == "certain" else selection.match
+            unknown = selection.unknown if item.which == "possible" and self._is_evidence(selection) else False
             if match is False and unknown is False:
                 continue
             groups: dict[tuple[Any, ...], list[int]] = {}
@@ -130,16 +136,8 @@ class Candidates:
                 kept.setdefault(signature, storages)
             for signature, kinds in groups.items():
                 part = _Part(selection, tuple(kinds), kept[signature], bool(signature[0]), match, unknown)
-                if self._can_join(item.term, part):
+                if _can_join(item, part):
                     yield part
-
-    def _can_join(self, term: BoundTerm, part: _Part) -> bool:
-        """Whether records of these kinds have the join fields at all."""
-        kept = part.kept(term.keys)
-        return all(
-            key.optional or _may_have(kept[key.path]) or (self._possible and not _is_known(kept[key.path]))
-            for key in term.keys
-        )
 
     def _is_evidence(self, selection: Selection) -> bool:
         """Whether a record of these kinds that lacks a field says anything: one without a category does not."""
@@ -147,7 +145,7 @@ class Candidates:
         return any("event.category" in kinds[kind][1].constants(kinds[kind][0]) for kind in selection.kinds)
 
     def _rows(self, item: Item, part: _Part) -> Iterator[_Row]:
-        reader = _KeyReader(self._queries, item.term.keys, part, possible=self._possible)
+        reader = _KeyReader(self._queries, item, part)
         cursor = self._queries.case.db.execute(part.sql(self._queries.filter))
         while rows := cursor.fetchmany(_AT_ONCE):
             keys_of_rows = reader.read([row[_CELLS:] for row in rows])
@@ -211,12 +209,12 @@ class _Part:
 class _KeyReader:
     """Works out join keys from the cells of rows; what repeats is computed once."""
 
-    def __init__(self, queries: CaseQueries, keys: tuple[JoinKey, ...], part: _Part, *, possible: bool) -> None:
+    def __init__(self, queries: CaseQueries, item: Item, part: _Part) -> None:
         self._events = queries.events
-        self._keys = keys
+        self._keys = item.term.keys
         self._inputs = part.inputs
-        self._fields = part.kept(keys)
-        self._possible = possible
+        self._fields = part.kept(self._keys)
+        self._possible = item.which == "possible"
         self._known: dict[tuple[Any, ...], tuple[Key, ...]] = {}
 
     def read(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Key, ...]]:
@@ -249,6 +247,15 @@ class _KeyReader:
         if self._possible and not values and not _is_known(self._fields[key.path]):
             return [*found, UNRECORDED]
         return found
+
+
+def _can_join(item: Item, part: _Part) -> bool:
+    """Whether records of these kinds have the join fields at all."""
+    kept = part.kept(item.term.keys)
+    return all(
+        key.optional or _may_have(kept[key.path]) or (item.which == "possible" and not _is_known(kept[key.path]))
+        for key in item.term.keys
+    )
 
 
 def _may_have(storage: Storage) -> bool:

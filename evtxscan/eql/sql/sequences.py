@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from evtxscan.eql.ast import Scalar
@@ -20,10 +20,14 @@ _MANY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A sequence: row ids of its events, None in the place of a missing one, and the values that join them."""
+    """A sequence: row ids of its events, None in the place of a missing one, and the values that join them.
+
+    ``doubtful``: numbers of items that must be missing, and that an event nearby may be if a value was not recorded.
+    """
 
     events: tuple[int | None, ...]
     join_keys: tuple[Scalar | None, ...]
+    doubtful: tuple[int, ...] = ()
 
     @property
     def records(self) -> tuple[int, ...]:
@@ -53,6 +57,10 @@ class CompiledSequence:
     def stages(self) -> tuple[int, ...]:
         """For each event of a sequence that has to be there, the number of its item."""
         return tuple(item.number for item in self.positive for _ in range(item.term.runs))
+
+    def stages_of(self, number: int) -> tuple[int, ...]:
+        """Return the places in ``stages`` of an item."""
+        return tuple(stage for stage, item in enumerate(self.stages) if item == number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +98,13 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
         candidates = Candidates(queries, once=once)
         runs = _runs(compiled, candidates, _shared_keys(compiled, candidates, counts))
         maxspan = compiled.query.maxspan
+        doubts: dict[int, list[int]] = {}
         if compiled.missing and runs and maxspan is not None:  # the parser sees to it that there is one
-            runs = without_missing(runs, missing_stages(compiled, candidates, {run.key for run in runs}), maxspan)
+            runs, doubts = _without_missing(queries, compiled, candidates, runs, maxspan)
     runs = sorted(runs, key=lambda run: (run.hits[-1].order, [key_rank(value) for value in run.key]))
     if once:
         runs = _each_once(compiled, runs)
-    return list(limited((_found(compiled, run) for run in runs), compiled.query.pipes))
+    return list(limited((_found(compiled, run, doubts.get(id(run), ())) for run in runs), compiled.query.pipes))
 
 
 def count_matches(queries: CaseQueries, item: Item) -> int:
@@ -117,9 +126,6 @@ def _shared_keys(compiled: CompiledSequence, candidates: Candidates, counts: lis
 
 
 def _runs(compiled: CompiledSequence, candidates: Candidates, wanted: frozenset[Key] | None) -> list[Match]:
-    stages_of: dict[int, list[int]] = {}
-    for stage, number in enumerate(compiled.stages):
-        stages_of.setdefault(number, []).append(stage)
     until = compiled.until
     matcher: SequenceMatcher[Occurrence] = SequenceMatcher(len(compiled.stages), compiled.query.maxspan)
     for found in _narrowed(candidates.read([*compiled.positive, *([until] if until else [])]), wanted):
@@ -128,7 +134,7 @@ def _runs(compiled: CompiledSequence, candidates: Candidates, wanted: frozenset[
             keys.setdefault(served.item, {}).update(dict.fromkeys(served.keys))
         hit = Hit(found.time, found.order, Occurrence(found.identity, found.served))
         ended = keys.pop(until.number, {}) if until else {}
-        matcher.feed(hit, [(stage, keys[number]) for number in keys for stage in stages_of[number]], ended)
+        matcher.feed(hit, [(stage, keys[number]) for number in keys for stage in compiled.stages_of(number)], ended)
     return matcher.complete
 
 
@@ -139,8 +145,26 @@ def _narrowed(found: Iterable[Candidate], wanted: frozenset[Key] | None) -> Iter
             yield candidate
 
 
-def missing_stages(compiled: CompiledSequence, candidates: Candidates, keys: set[Key]) -> list[MissingStage]:
-    """Return for each item that must be missing when it is met with one of ``keys``."""
+def _without_missing(
+    queries: CaseQueries, compiled: CompiledSequence, candidates: Candidates, runs: list[Match], maxspan: int
+) -> tuple[list[Match], dict[int, list[int]]]:
+    """Return the sequences near which nothing is that must be missing, and by id(run) the items that may be there."""
+    keys = {run.key for run in runs}
+    surely = missing_stages(compiled, candidates.read(compiled.missing), keys)
+    kept = without_missing(runs, list(surely.values()), maxspan)
+    items = [replace(item, which="possible") for item in compiled.missing]
+    perhaps = missing_stages(compiled, Candidates(queries, once=True).read(items), keys)
+    doubts: dict[int, list[int]] = {}
+    for number in surely:
+        stages = list((surely | {number: perhaps[number]}).values())
+        for run in kept:
+            if not without_missing([run], stages, maxspan):
+                doubts.setdefault(id(run), []).append(number)
+    return kept, doubts
+
+
+def missing_stages(compiled: CompiledSequence, found: Iterable[Candidate], keys: set[Key]) -> dict[int, MissingStage]:
+    """Return for each item that must be missing when it is met with one of ``keys``, as ``found`` tells."""
     stages: dict[int, MissingStage] = {}
     position = 0
     for item in compiled.items:
@@ -148,10 +172,10 @@ def missing_stages(compiled: CompiledSequence, candidates: Candidates, keys: set
             stages[item.number] = MissingStage(position)
         else:
             position += item.term.runs
-    for found in candidates.read(compiled.missing):
-        for served in found.served:
-            stages[served.item].feed(found.time, keys.intersection(served.keys))
-    return list(stages.values())
+    for candidate in found:
+        for served in candidate.served:
+            stages[served.item].feed(candidate.time, keys.intersection(served.keys))
+    return stages
 
 
 def _each_once(compiled: CompiledSequence, runs: list[Match]) -> list[Match]:
@@ -175,7 +199,7 @@ def _records(compiled: CompiledSequence, run: Match) -> tuple[int, ...]:
     return tuple(hit.event.record(item, run.key) for hit, item in zip(run.hits, compiled.stages, strict=True))
 
 
-def _found(compiled: CompiledSequence, run: Match) -> Found:
+def _found(compiled: CompiledSequence, run: Match, doubtful: Iterable[int]) -> Found:
     records = iter(_records(compiled, run))
     events = [None if item.term.missing else next(records) for item in compiled.items for _ in range(item.term.runs)]
-    return Found(tuple(events), tuple(value for _, value in run.key))
+    return Found(tuple(events), tuple(value for _, value in run.key), tuple(doubtful))
