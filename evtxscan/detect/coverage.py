@@ -1,7 +1,7 @@
 """Whether the logs cover the time in which a sequence rule asks that an event be missing.
 
-That nothing was found there says something only where the log was being written all that time and its records are in the
-evidence.
+That nothing was found there says something only where the log was being written all that time and the evidence has its
+records.
 """
 
 from __future__ import annotations

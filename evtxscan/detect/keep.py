@@ -17,7 +17,8 @@ from evtxscan.detect.sequence_finding import sequence_findings
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 
-Result = RuleResult | SequenceResult | Refused
+Done = RuleResult | SequenceResult
+Result = Done | Refused
 
 
 def keep(
@@ -69,7 +70,7 @@ def _keep(
     )
 
 
-def _findings(result: RuleResult | SequenceResult, documents: Documents, around: Surroundings) -> Iterator[Finding]:
+def _findings(result: Done, documents: Documents, around: Surroundings) -> Iterator[Finding]:
     if isinstance(result, SequenceResult):
         return sequence_findings(result, documents, around)
     return chain(event_findings(result, documents, around), group_findings(result, documents, around))

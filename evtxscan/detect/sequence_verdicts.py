@@ -1,8 +1,8 @@
 """What can be said of a sequence rule on each host.
 
-A sequence is possible where records that meet its items, or may meet them, stand in the right order and near enough, and
-their keys agree as far as they are known. It is excluded where one of its items surely was not: its log is there and
-whole, and nothing in it can be the item.
+A sequence is possible where records that meet its items, or may meet them, stand in the right order and near enough,
+and their keys agree as far as they are known. It is excluded where one of its items surely was not: its log is there
+and whole, and nothing in it can be the item.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ def _of_possible(queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence)
         # What is on one host is counted by host below, whichever it is.
         together.setdefault(tuple(sorted(names)) if len(names) > 1 else (), {}).update(dict.fromkeys(opened))
         _add(counts, {name: Counter() for name in names})
-    for names, found in together.items():
+    for several, found in together.items():
         lacked = _lacked(queries, compiled, found)
-        if not names:
+        if not several:
             _add(counts, lacked)
-        for name in names:
+        for name in several:
             _add(counts, {name: sum(lacked.values(), Counter())})
     return counts
 
