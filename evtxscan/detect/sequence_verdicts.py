@@ -8,15 +8,14 @@ and whole, and nothing in it can be the item.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from evtxscan.detect.hosts import Hosts
-from evtxscan.detect.lacking import Lacking
 from evtxscan.detect.results import SequenceHit
-from evtxscan.detect.undecided import as_missing, why_undecided
+from evtxscan.detect.undecided import as_missing, reason_for, undecided
 from evtxscan.detect.verdict import Missing, Reason, Verdict
 from evtxscan.eql.sql.candidates import Item
-from evtxscan.eql.sql.possible import Part, hosts_of_items, possible_sequences
+from evtxscan.eql.sql.possible import hosts_of_items, open_records, possible_sequences
 from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.eql.sql.sequences import CompiledSequence
 
@@ -33,8 +32,13 @@ def verdicts(
     """Yield a verdict for every host."""
     matched = hosts.of({event for hit in hits for event in hit.sequence.records})
     evidence = _Evidence(queries, hosts, compiled)
-    counts = _of_possible(queries, hosts, compiled) if evidence.allows_a_sequence() else {}
-    possible = set(counts)
+    lacked: Counts = {}
+    possible: set[str] = set()
+    if candidates := evidence.candidates():
+        lacked = _lacked(queries, hosts, compiled)
+        if lacked:
+            possible = _possible_hosts(queries, hosts, compiled, candidates)
+    counts = {host: found for host, found in lacked.items() if host in possible}
     _add_not_covered(hosts, hits, counts)
     missing = as_missing(counts)
     events = hosts.events({kind for item in compiled.items for kind in item.compiled.kinds})
@@ -68,10 +72,12 @@ class _Evidence:
             number: {hosts.name(cell) for cell in cells} for number, cells in hosts_of_items(queries, compiled).items()
         }
 
-    def allows_a_sequence(self) -> bool:
-        """Whether each item has a record that may meet it: on one host, if a sequence has to be on one."""
+    def candidates(self) -> set[str]:
+        """Return the hosts with a record for each item that meets it or may; if any host's will do, those with one."""
         found = [self._possible[item.number] for item in self._items]
-        return bool(set.intersection(*found)) if self._is_on_one_host else all(found)
+        if self._is_on_one_host:
+            return set.intersection(*found)
+        return set.union(*found) if all(found) else set()
 
     def excludes(self, host: str) -> bool:
         """Whether one of the items surely was not."""
@@ -105,38 +111,29 @@ def _is_on_one_host(compiled: CompiledSequence) -> bool:
     return any(all(field in _OF_HOST or field.endswith(_OF_PROCESS) for field in same) for same in fields)
 
 
-def _of_possible(queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence) -> Counts:
-    """Return what the events of possible sequences lack, each event once for every host of its sequences."""
-    counts: Counts = {}
-    together: dict[tuple[str, ...], dict[Part, None]] = {}
-    for parts in possible_sequences(queries, compiled):
-        names = {hosts.name(part.host) for part in parts}
-        opened = [part for part in parts if part.is_unknown or part.lacks]
-        # What is on one host is counted by host below, whichever it is.
-        together.setdefault(tuple(sorted(names)) if len(names) > 1 else (), {}).update(dict.fromkeys(opened))
-        _add(counts, {name: Counter() for name in names})
-    for several, found in together.items():
-        lacked = _lacked(queries, compiled, found)
-        if not several:
-            _add(counts, lacked)
-        for name in several:
-            _add(counts, {name: sum(lacked.values(), Counter())})
-    return counts
+def _possible_hosts(
+    queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence, candidates: Collection[str]
+) -> set[str]:
+    """Return those of the hosts on which a sequence is possible; ends as soon as it is on all of them."""
+    found: set[str] = set()
+    for cells in possible_sequences(queries, compiled):
+        found.update(map(hosts.name, cells))
+        if found.issuperset(candidates):
+            break
+    return found
 
 
-def _lacked(queries: CaseQueries, compiled: CompiledSequence, parts: Iterable[Part]) -> Counts:
-    undecided: dict[int, dict[int, None]] = {}
-    keys = Lacking(queries)
-    for part in parts:
-        keys.add(part.event, part.lacks)
-        if part.is_unknown:
-            undecided.setdefault(part.item, {})[part.event] = None
+def _lacked(queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence) -> Counts:
+    """Return host -> what its records lack for an item, or to be joined; a record counts for each item."""
     counts: Counts = {}
-    for number, events in undecided.items():
-        item = compiled.items[number]
-        _add(counts, why_undecided(queries, item.term.event.predicate, item.compiled.selections, events))
-    for host, lacked in keys.by_host().items():
-        _add(counts, {host: Counter({(missing.field, missing.reason): missing.events for missing in lacked})})
+    for item in compiled.positive:
+        found = undecided(queries, item.term.event.predicate, list(item.compiled.selections))
+        for host, lacked in found.items():
+            _add(counts, host, {(missing.field, missing.reason): missing.events for missing in lacked})
+        for group in open_records(queries, item):
+            lineage = None if queries.scope.observed_only else group.lineage
+            reason = reason_for(group.field, queries.events.kinds[group.kind], lineage, absent=True)
+            _add(counts, hosts.name(group.host), {(group.field, reason): group.records})
     return counts
 
 
@@ -145,9 +142,8 @@ def _add_not_covered(hosts: Hosts, hits: Sequence[SequenceHit], counts: Counts) 
     for hit in hits:
         reasons = {gap.reason for gap in hit.not_covered}
         for host in hosts.of(hit.sequence.records) if reasons else ():
-            _add(counts, {host: Counter({("*", reason): 1 for reason in reasons})})
+            _add(counts, host, {("*", reason): 1 for reason in reasons})
 
 
-def _add(counts: Counts, more: Counts) -> None:
-    for host, found in more.items():
-        counts.setdefault(host, Counter()).update(found)
+def _add(counts: Counts, host: str, found: dict[tuple[str, Reason], int]) -> None:
+    counts.setdefault(host, Counter()).update(found)

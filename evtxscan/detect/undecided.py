@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 
 from evtxscan.detect.verdict import Missing, Reason
@@ -43,41 +42,11 @@ def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]
     _drop_decided_by_witness(queries)
     totals: dict[str, Counter[tuple[str, Reason]]] = {}
     for number, selection in enumerate(wanted):
-        _count(queries, number, selection, tree, totals)
+        for host, events, reasons in _groups(queries, number, selection, tree):
+            counter = totals.setdefault(host, Counter())
+            for field, reason in reasons:
+                counter[field, reason] += events
     return as_missing(totals)
-
-
-def why_undecided(
-    queries: CaseQueries, tree: Predicate, selections: Iterable[Selection], events: Iterable[int]
-) -> dict[str, Counter[tuple[str, Reason]]]:
-    """Return host (lower case) -> how many of these undecided events lack which field, and why."""
-    db = queries.case.db
-    db.execute("CREATE TABLE IF NOT EXISTS temp.undecided (event INTEGER PRIMARY KEY, part INTEGER)")
-    db.execute("DELETE FROM temp.undecided")
-    db.executemany("INSERT INTO temp.undecided(event) VALUES (?)", ((event,) for event in events))
-    totals: dict[str, Counter[tuple[str, Reason]]] = {}
-    for number, selection in enumerate(selections):
-        kinds = ", ".join(map(str, selection.kinds))
-        db.execute(
-            f"UPDATE temp.undecided SET part = {number}"
-            f" WHERE (SELECT kind FROM event WHERE id = temp.undecided.event) IN ({kinds})"
-        )
-        _count(queries, number, selection, tree, totals)
-    return totals
-
-
-def _count(
-    queries: CaseQueries,
-    number: int,
-    selection: Selection,
-    tree: Predicate,
-    totals: dict[str, Counter[tuple[str, Reason]]],
-) -> None:
-    """Add to host -> (field, reason) -> events what the events of one part lack."""
-    for host, events, reasons in _groups(queries, number, selection, tree):
-        counter = totals.setdefault(host, Counter())
-        for field, reason in reasons:
-            counter[field, reason] += events
 
 
 def _has_category(selection: Selection, kinds: Kinds) -> bool:

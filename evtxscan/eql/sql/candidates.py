@@ -20,6 +20,7 @@ from evtxscan.eql.sql.compile import FROM, LINEAGE, Compiled, Selection
 from evtxscan.eql.sql.run import TICKS_PER_MILLISECOND, CaseQueries, as_sql
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
 from evtxscan.evtx.filetime import MAX_TICKS, to_iso
+from evtxscan.store.order import Place
 
 # Rows of one statement that are read, and whose texts are looked up, together.
 _AT_ONCE = 1_000
@@ -85,6 +86,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """How many records of one kind and host lack a join field; ``lineage`` says why lineage has no command line."""
+
+    field: str
+    kind: int
+    host: int | None
+    lineage: str | None
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     ticks: int
     place: int
@@ -111,12 +123,25 @@ class Candidates:
                 yield Candidate(time, order, identity, served)
                 order += 1
 
+    def without_key(self, item: Item) -> Iterator[Open]:
+        """Yield how many records of an item lack a join field that they may have had, other records of them aside."""
+        for part in self._parts(item):
+            for field, storage in part.kept(item.term.keys).items():
+                if _is_known(storage) or (isinstance(storage, Fixed) and storage.values):
+                    continue
+                rows = self._queries.case.db.execute(part.sql_without(storage, self._queries.filter))
+                for kind, host, lineage, records in rows:
+                    yield Open(field, kind, host, lineage, records)
+
     def _events(self, rows: list[_Row]) -> Iterator[tuple[int, tuple[Served, ...]]]:
         """Put the rows of one moment in order and those of one event together, the record they stand at first."""
         if len(rows) == 1:
             yield rows[0].identity, (rows[0].served,)
             return
-        places = self._queries.order.places({row.place for row in rows})
+        distinct = {row.place for row in rows}
+        places: Mapping[int, Place] = (
+            self._queries.order.places(distinct) if len(distinct) > 1 else {rows[0].place: (0, 0)}
+        )
         rows.sort(key=lambda row: (places[row.place], row.served.event != row.place, row.served.event))
         for identity, group in groupby(rows, key=attrgetter("identity")):
             yield identity, tuple(row.served for row in group)
@@ -176,6 +201,22 @@ class _Part:
         computed = [storage for storage in self.storages if isinstance(storage, Computed)]
         return tuple(dict.fromkeys(given for storage in computed for given in storage.inputs))
 
+    @property
+    def _condition(self) -> str:
+        matches = as_sql(self.match)
+        return matches if self.unknown is False else f"({matches} OR {as_sql(self.unknown)})"
+
+    def sql_without(self, storage: Storage, where: str) -> str:
+        """Return SQL for kind, host, reason of lineage and number of records in which a field has no value."""
+        cells = [given.sql for given in storage.inputs] if isinstance(storage, Computed) else []
+        absent = "".join(f" AND {cell} IS NULL" for cell in cells)
+        alone = " AND (p.sysmon_event IS NULL OR p.security_event IS NULL)" if self.is_start else ""
+        return (
+            f'SELECT e.kind, e."host.name", l.reason, count(*) {FROM}{LINEAGE}{_PROCESS if self.is_start else ""}'
+            f" WHERE e.kind IN ({', '.join(map(str, self.kinds))}){where} AND {self._condition}{absent}{alone}"
+            " GROUP BY 1, 2, 3"
+        )
+
     def sql(self, where: str) -> str:
         """Return SQL for event, ticks, event it stands at, identity, host, has another witness, is unknown, cells."""
         cells = [given.sql for given in self.inputs]
@@ -186,8 +227,6 @@ class _Part:
         if self.is_start:
             tables += _PROCESS
             place, identity = "s", "coalesce(-l.process, e.id)"
-        matches, unknown = as_sql(self.match), as_sql(self.unknown)
-        condition = matches if self.unknown is False else f"({matches} OR {unknown})"
         columns = ", ".join(
             [
                 "e.id",
@@ -196,13 +235,13 @@ class _Part:
                 identity,
                 'e."host.name"',
                 "p.sysmon_event IS NOT NULL AND p.security_event IS NOT NULL" if self.is_start else "0",
-                "0" if self.unknown is False else f"NOT {matches}",
+                "0" if self.unknown is False else f"NOT {as_sql(self.match)}",
                 *cells,
             ]
         )
         return (
             f"SELECT {columns} {tables} WHERE e.kind IN ({', '.join(map(str, self.kinds))}){where}"
-            f' AND {condition} AND {place}."@timestamp" BETWEEN 0 AND {MAX_TICKS} ORDER BY 2'
+            f' AND {self._condition} AND {place}."@timestamp" BETWEEN 0 AND {MAX_TICKS} ORDER BY 2'
         )
 
 

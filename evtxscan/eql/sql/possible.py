@@ -1,36 +1,27 @@
-"""Finds what could be a sequence in a case if values that were not recorded were such as to make it one."""
+"""Finds where a case could hold a sequence if values that were not recorded were such as to make it one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypeAlias
 
 from evtxscan.eql.possible import Possible, PossibleMatcher
 from evtxscan.eql.sequences import Hit, Key, Run, without_missing
-from evtxscan.eql.sql.candidates import UNRECORDED, Candidate, Candidates, Served
+from evtxscan.eql.sql.candidates import UNRECORDED, Candidate, Candidates, Item, Open, Served
 from evtxscan.eql.sql.run import CaseQueries, as_sql
 from evtxscan.eql.sql.sequences import CompiledSequence, missing_stages
 from evtxscan.store.case import explained
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A record in a possible sequence: its item, the id of its host's name, and what is open about it.
-
-    ``is_unknown``: that it meets the item. ``lacks``: join fields of which it has no value.
-    """
-
-    item: int
-    event: int
-    host: int | None
-    is_unknown: bool
-    lacks: tuple[str, ...]
+Host: TypeAlias = int | None
+"""The id of a host's name."""
+Hosts: TypeAlias = dict[int, Host]
+"""Stage -> host of the record that would have this place in a sequence."""
 
 
-def hosts_of_items(queries: CaseQueries, compiled: CompiledSequence) -> dict[int, set[int | None]]:
-    """Return for each item that has to be there the hosts (ids of their names) with records that may meet it."""
-    found: dict[int, set[int | None]] = {}
+def hosts_of_items(queries: CaseQueries, compiled: CompiledSequence) -> dict[int, set[Host]]:
+    """Return for each item that has to be there the hosts with records that meet it or may."""
+    found: dict[int, set[Host]] = {}
     with explained(queries.case.path):
         for item in compiled.positive:
             hosts = found.setdefault(item.number, set())
@@ -43,8 +34,17 @@ def hosts_of_items(queries: CaseQueries, compiled: CompiledSequence) -> dict[int
     return found
 
 
-def possible_sequences(queries: CaseQueries, compiled: CompiledSequence) -> Iterator[tuple[Part, ...]]:
-    """Yield sequences that the evidence neither shows nor excludes, as the records that would be in them.
+def open_records(queries: CaseQueries, item: Item) -> Iterator[Open]:
+    """Yield how many records of an item, by kind, host and lineage, lack which join field and may have had any value.
+
+    A process start that another log has too is none of them: its other record has what there is.
+    """
+    with explained(queries.case.path):
+        yield from Candidates(queries, once=True).without_key(replace(item, which="possible"))
+
+
+def possible_sequences(queries: CaseQueries, compiled: CompiledSequence) -> Iterator[frozenset[Host]]:
+    """Yield, for sequences that the evidence neither shows nor excludes, the hosts of their records.
 
     For each event that could complete one, the nearest of them. Events are joined by their keys; those that lack a
     value to join by, with all others of their host. What a process start's other record decides is decided. What must
@@ -52,14 +52,14 @@ def possible_sequences(queries: CaseQueries, compiled: CompiledSequence) -> Iter
     """
     certain = [replace(compiled.until, which="certain")] if compiled.until else []
     candidates = Candidates(queries, once=True)
-    pass_ = _Pass(compiled)
+    one_pass = _Pass(compiled)
     with explained(queries.case.path):
         found = candidates.read([*(replace(item, which="possible") for item in compiled.positive), *certain])
-        chains: Iterable[Possible[dict[int, Part]]] = (chain for one in found for chain in pass_.feed(one))
+        chains: Iterable[Possible[Hosts]] = (chain for one in found for chain in one_pass.feed(one))
         if compiled.missing:
             chains = _without_missing(compiled, candidates, list(chains))
         for _, chain in chains:
-            yield tuple(step.hit.event[stage] for stage, step in enumerate(chain))
+            yield frozenset(step.hit.event[stage] for stage, step in enumerate(chain))
 
 
 class _Pass:
@@ -67,55 +67,44 @@ class _Pass:
 
     def __init__(self, compiled: CompiledSequence) -> None:
         stages, maxspan = len(compiled.stages), compiled.query.maxspan
-        self._compiled = compiled
-        self._by_key: PossibleMatcher[dict[int, Part]] = PossibleMatcher(stages, maxspan)
-        self._by_host: PossibleMatcher[dict[int, Part]] = PossibleMatcher(stages, maxspan)
+        self._until = compiled.until.number if compiled.until else None
+        self._stages = {item.number: compiled.stages_of(item.number) for item in compiled.positive}
+        self._by_key: PossibleMatcher[Hosts] = PossibleMatcher(stages, maxspan)
+        self._by_host: PossibleMatcher[Hosts] = PossibleMatcher(stages, maxspan)
 
-    def feed(self, found: Candidate) -> list[Possible[dict[int, Part]]]:
-        until = self._compiled.until
-        ended = [key for served in found.served if until and served.item == until.number for key in served.keys]
-        parts: dict[int, Part] = {}
+    def feed(self, found: Candidate) -> list[Possible[Hosts]]:
+        ended = [key for served in found.served if served.item == self._until for key in served.keys]
+        hosts: Hosts = {}
         by_key: list[tuple[int, Key, bool]] = []
         by_host: list[tuple[int, Key, bool]] = []
-        for number in dict.fromkeys(served.item for served in found.served if not until or served.item != until.number):
-            records = _undecided(found, number)
+        for number in {served.item for served in found.served} & self._stages.keys():
+            records = _undecided([served for served in found.served if served.item == number])
             if not records:
                 continue
             first = records[0]
-            known = [key for record in records for key in record.keys if UNRECORDED not in key]
-            lacking = _lacking(self._compiled, records, has_known=bool(known))
-            if not known and not lacking:
-                continue
-            part = Part(number, first.event, first.host, first.is_unknown, lacking)
-            for stage in self._compiled.stages_of(number):
-                parts[stage] = part
-                by_key += [(stage, key, first.is_unknown) for key in dict.fromkeys(known)]
-                by_host.append((stage, (first.host,), bool(lacking)))
-        hit = Hit(found.time, found.order, parts)
+            keys = dict.fromkeys(key for record in records for key in record.keys)
+            known = [key for key in keys if UNRECORDED not in key]
+            # Where the other record of a process start has the key, or decided the item, nothing is open.
+            is_lacking = len(known) < len(keys) and not (first.has_witness and (known or len(records) == 1))
+            for stage in self._stages[number] if known or is_lacking else ():
+                hosts[stage] = first.host
+                by_key += [(stage, key, first.is_unknown) for key in known]
+                by_host.append((stage, (first.host,), is_lacking))
+        hit = Hit(found.time, found.order, hosts)
         return self._by_key.feed(hit, by_key, ended) + self._by_host.feed(hit, by_host)
 
 
-def _undecided(found: Candidate, item: int) -> list[Served]:
+def _undecided(records: list[Served]) -> list[Served]:
     """Return the records that meet an item; if there is none, those that may unless another record decides."""
-    records = [served for served in found.served if served.item == item]
     sure = [served for served in records if not served.is_unknown]
     if sure:
         return sure
     return [] if records[0].has_witness and len(records) == 1 else records
 
 
-def _lacking(compiled: CompiledSequence, records: list[Served], *, has_known: bool) -> tuple[str, ...]:
-    """Return the join fields without a value; none where the other record of the same process start has them."""
-    if records[0].has_witness and (has_known or len(records) == 1):
-        return ()
-    keys = next(item.term.keys for item in compiled.items if item.number == records[0].item)
-    lacking = {place for key in records[0].keys for place, value in enumerate(key) if value is UNRECORDED}
-    return tuple(dict.fromkeys(keys[place].path for place in sorted(lacking)))
-
-
 def _without_missing(
-    compiled: CompiledSequence, candidates: Candidates, chains: list[Possible[dict[int, Part]]]
-) -> Iterable[Possible[dict[int, Part]]]:
+    compiled: CompiledSequence, candidates: Candidates, chains: list[Possible[Hosts]]
+) -> Iterator[Possible[Hosts]]:
     """Leave out what an event that must be missing surely stands against.
 
     Not looked at is what comes before a sequence of several events: another one could begin there.
@@ -127,6 +116,6 @@ def _without_missing(
     if len(compiled.stages) > 1:
         missing = [stage for stage in missing if stage.position > 0]
     for key, chain in chains:
-        run: Run[Any] = Run(key, tuple(step.hit for step in chain))
+        run: Run[Hosts] = Run(key, tuple(step.hit for step in chain))
         if without_missing([run], missing, maxspan):
             yield key, chain
