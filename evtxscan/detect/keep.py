@@ -41,9 +41,7 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(
-    case: Case, run: int, result: RuleResult | SequenceResult, documents: Documents, around: Surroundings
-) -> None:
+def _keep(case: Case, run: int, result: Done, documents: Documents, around: Surroundings) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import count, groupby, product
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -20,13 +20,14 @@ from evtxscan.eql.sql.compile import FROM, LINEAGE, Compiled, Selection
 from evtxscan.eql.sql.run import TICKS_PER_MILLISECOND, CaseQueries, as_sql
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
 from evtxscan.evtx.filetime import MAX_TICKS, to_iso
-from evtxscan.store.order import Place
 
 # Rows of one statement that are read, and whose texts are looked up, together.
 _AT_ONCE = 1_000
 # Values that repeat are worked out once; one that never repeats must not fill the memory.
 _REMEMBERED = 50_000
 
+# Numbers of temporary tables.
+_TABLES = count(1)
 # Where the cells of a row begin.
 _CELLS = 7
 
@@ -107,12 +108,14 @@ class _Row:
 class Candidates:
     """Reads candidates of one case.
 
-    ``once``: records of one process start are one event, at the time of Sysmon's record.
+    ``once``: records of one process start are one event, at the time of Sysmon's record. ``shared``: tables of the
+    cells that a join key has to be one of, by the key's place.
     """
 
-    def __init__(self, queries: CaseQueries, *, once: bool) -> None:
+    def __init__(self, queries: CaseQueries, *, once: bool, shared: Mapping[int, str] | None = None) -> None:
         self._queries = queries
         self._once = once
+        self._shared = shared or {}
 
     def read(self, items: Sequence[Item]) -> Iterator[Candidate]:
         """Yield candidates by @timestamp in milliseconds, those of one millisecond in order of record."""
@@ -122,6 +125,35 @@ class Candidates:
             for identity, served in self._events(list(group)):
                 yield Candidate(time, order, identity, served)
                 order += 1
+
+    def keep_cells(self, item: Item) -> dict[int, str]:
+        """Keep the cells of an item's join keys in temporary tables, and return those by the key's place.
+
+        Keys that may be null, or that do not stand in one column as they are, are left out.
+        """
+        parts = list(self._parts(item))
+        tables: dict[int, str] = {}
+        for place, key in enumerate(item.term.keys):
+            inputs = [_plain(part.kept(item.term.keys)[key.path]) for part in parts]
+            if key.optional or None in inputs:
+                continue
+            tables[place] = f"temp.shared_{next(_TABLES)}"
+            self._queries.case.db.execute(f"CREATE TABLE {tables[place]} (cell PRIMARY KEY) WITHOUT ROWID")
+            for part, given in zip(parts, inputs, strict=True):
+                if given is not None:
+                    sql = part.sql_of_cells(given, self._queries.filter)
+                    self._queries.case.db.execute(f"INSERT OR IGNORE INTO {tables[place]} {sql}")
+        return tables
+
+    def _narrowed(self, item: Item, part: _Part) -> str:
+        """Return SQL for records whose join keys are among the shared ones, as far as SQL can tell."""
+        kept = part.kept(item.term.keys)
+        inputs = {place: _plain(kept[key.path]) for place, key in enumerate(item.term.keys) if not key.optional}
+        return "".join(
+            f" AND {given.sql} IN {table}"
+            for place, table in self._shared.items()
+            if (given := inputs.get(place)) is not None
+        )
 
     def without_key(self, item: Item) -> Iterator[Open]:
         """Yield how many records of an item lack a join field that they may have had, other records of them aside."""
@@ -139,10 +171,8 @@ class Candidates:
             yield rows[0].identity, (rows[0].served,)
             return
         distinct = {row.place for row in rows}
-        places: Mapping[int, Place] = (
-            self._queries.order.places(distinct) if len(distinct) > 1 else {rows[0].place: (0, 0)}
-        )
-        rows.sort(key=lambda row: (places[row.place], row.served.event != row.place, row.served.event))
+        places = self._queries.order.places(distinct) if len(distinct) > 1 else {}
+        rows.sort(key=lambda row: (places.get(row.place), row.served.event != row.place, row.served.event))
         for identity, group in groupby(rows, key=attrgetter("identity")):
             yield identity, tuple(row.served for row in group)
 
@@ -171,7 +201,7 @@ class Candidates:
 
     def _rows(self, item: Item, part: _Part) -> Iterator[_Row]:
         reader = _KeyReader(self._queries, item, part)
-        cursor = self._queries.case.db.execute(part.sql(self._queries.filter))
+        cursor = self._queries.case.db.execute(part.sql(self._queries.filter + self._narrowed(item, part)))
         while rows := cursor.fetchmany(_AT_ONCE):
             keys_of_rows = reader.read([row[_CELLS:] for row in rows])
             for (event, ticks, place, identity, host, *flags), keys in zip(rows, keys_of_rows, strict=True):
@@ -205,6 +235,14 @@ class _Part:
     def _condition(self) -> str:
         matches = as_sql(self.match)
         return matches if self.unknown is False else f"({matches} OR {as_sql(self.unknown)})"
+
+    def sql_of_cells(self, given: Input, where: str) -> str:
+        """Return SQL for the cells of an input."""
+        tables = FROM + (LINEAGE if LINEAGE in self.selection.source else "")
+        return (
+            f"SELECT DISTINCT {given.sql} {tables} WHERE e.kind IN ({', '.join(map(str, self.kinds))}){where}"
+            f" AND {self._condition} AND {given.sql} IS NOT NULL"
+        )
 
     def sql_without(self, storage: Storage, where: str) -> str:
         """Return SQL for kind, host, reason of lineage and number of records in which a field has no value."""
@@ -295,6 +333,13 @@ def _can_join(item: Item, part: _Part) -> bool:
         key.optional or _may_have(kept[key.path]) or (item.which == "possible" and not _is_known(kept[key.path]))
         for key in item.term.keys
     )
+
+
+def _plain(storage: Storage) -> Input | None:
+    """Return the column that holds the field as it is, if one does: its cells are equal where the values are."""
+    if isinstance(storage, Computed) and storage.key == ("column", "text") and storage.inputs[0].type == "keyword":
+        return storage.inputs[0]
+    return None
 
 
 def _may_have(storage: Storage) -> bool:

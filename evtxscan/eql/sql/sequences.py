@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from evtxscan.eql.sql.candidates import Candidate, Candidates, Item, Served
 from evtxscan.eql.sql.run import CaseQueries, as_sql, limited
 from evtxscan.store.case import explained
 
-# With more candidates than this, those whose keys the rarest item does not have are left out of the pass.
+# With more candidates than this, SQL leaves out those whose keys the rarest item does not have.
 _MANY = 20_000
 
 
@@ -96,7 +96,10 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
         if not all(counts):
             return []
         candidates = Candidates(queries, once=once)
-        runs = _runs(compiled, candidates, _shared_keys(compiled, candidates, counts))
+        shared = _shared(compiled, candidates, counts)
+        runs = _runs(compiled, Candidates(queries, once=once, shared=shared))
+        for table in shared.values():
+            queries.case.db.execute(f"DROP TABLE {table}")
         maxspan = compiled.query.maxspan
         doubts: dict[int, list[int]] = {}
         if compiled.missing and runs and maxspan is not None:  # the parser sees to it that there is one
@@ -116,19 +119,17 @@ def count_matches(queries: CaseQueries, item: Item) -> int:
     )
 
 
-def _shared_keys(compiled: CompiledSequence, candidates: Candidates, counts: list[int]) -> frozenset[Key] | None:
-    """Return the join keys of the rarest item where that leaves many candidates out; None: look at all of them."""
+def _shared(compiled: CompiledSequence, candidates: Candidates, counts: list[int]) -> dict[int, str]:
+    """Return tables of the join keys of the rarest item, by place, where that leaves many candidates out."""
     rarest = min(counts)
-    if not compiled.positive[0].term.keys or sum(counts) < _MANY or rarest * 2 > max(counts):
-        return None
-    item = compiled.positive[counts.index(rarest)]
-    return frozenset(key for found in candidates.read([item]) for served in found.served for key in served.keys)
+    is_worth_it = sum(counts) > _MANY and rarest * 2 < max(counts)
+    return candidates.keep_cells(compiled.positive[counts.index(rarest)]) if is_worth_it else {}
 
 
-def _runs(compiled: CompiledSequence, candidates: Candidates, wanted: frozenset[Key] | None) -> list[Match]:
+def _runs(compiled: CompiledSequence, candidates: Candidates) -> list[Match]:
     until = compiled.until
     matcher: SequenceMatcher[Occurrence] = SequenceMatcher(len(compiled.stages), compiled.query.maxspan)
-    for found in _narrowed(candidates.read([*compiled.positive, *([until] if until else [])]), wanted):
+    for found in candidates.read([*compiled.positive, *([until] if until else [])]):
         keys: dict[int, dict[Key, None]] = {}
         for served in found.served:
             keys.setdefault(served.item, {}).update(dict.fromkeys(served.keys))
@@ -136,13 +137,6 @@ def _runs(compiled: CompiledSequence, candidates: Candidates, wanted: frozenset[
         ended = keys.pop(until.number, {}) if until else {}
         matcher.feed(hit, [(stage, keys[number]) for number in keys for stage in compiled.stages_of(number)], ended)
     return matcher.complete
-
-
-def _narrowed(found: Iterable[Candidate], wanted: frozenset[Key] | None) -> Iterator[Candidate]:
-    """Leave out candidates none of whose keys is wanted."""
-    for candidate in found:
-        if wanted is None or any(not wanted.isdisjoint(served.keys) for served in candidate.served):
-            yield candidate
 
 
 def _without_missing(
