@@ -45,8 +45,9 @@ class Leaf:
 
     ``fields`` are the paths it needs and ``types`` what the mapping says of them, in the same order; ``expr`` is the
     node it was written as and ``source`` its text. ``constants``, ``operator`` and ``insensitive`` describe the test by
-    ``kind``; ``needs`` are a regular expression's required texts. ``holds`` answers for one value per field, None where
-    the field is missing; callers use ``test``.
+    ``kind``; ``literals`` are texts of which every value that passes a regular expression or a script contains one,
+    whatever the case of A to Z. ``holds`` answers for one value per field, None where the field is missing; callers use
+    ``test``.
     """
 
     kind: LeafKind
@@ -59,7 +60,7 @@ class Leaf:
     operator: str = ""
     insensitive: bool = False
     many: Callable[[Iterable[str]], list[bool]] | None = None
-    needs: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -109,10 +110,10 @@ class Leaf:
     def required_literals(self) -> tuple[str, ...]:
         """Return texts of which a value that passes contains one; () if that would not narrow anything down.
 
-        Compare with A to Z folded: a regular expression's are, and those of a test that ignores case.
+        Compare with A to Z folded: so are those of regular expressions and scripts, and tests may ignore case.
         """
-        if self.needs:
-            return self.needs
+        if self.literals:
+            return self.literals
         if not _COMPARED_AS_TEXT.issuperset(self.types):
             return ()  # 10.1.2.3 is in 10.0.0.0/8, and 1.0 is 1
         if self.kind is LeafKind.EQUAL and all(isinstance(constant, str) for constant in self.constants):

@@ -58,7 +58,7 @@ class Evaluation:
             match, true, false = match | found.match, true | found.true, false & found.false
         return Rows(match, true, false)
 
-    def unknown(self, tree: Predicate, rows: Rows) -> int:
+    def unknown(self, rows: Rows) -> int:
         """Return the rows that do not match and of which the evidence cannot say that they should not."""
         return self._block.all & ~(rows.match | rows.true | rows.false)
 

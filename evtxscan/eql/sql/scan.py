@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -18,7 +18,7 @@ from evtxscan.eql.predicates import Predicate
 from evtxscan.eql.sql.answers import Answers, Weak
 from evtxscan.eql.sql.bits import places_of, to_bits
 from evtxscan.eql.sql.block import Block
-from evtxscan.eql.sql.evaluate import Evaluation
+from evtxscan.eql.sql.evaluate import Evaluation, Rows
 from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
 from evtxscan.eql.sql.storage import Input, Storage
 from evtxscan.evtx.filetime import to_iso
@@ -28,6 +28,9 @@ from evtxscan.store.events import Events
 _BLOCK = 1 << 16
 # Names of temporary tables: one case may be scanned more than once.
 _TABLES = count(1)
+
+MATCH, TRUE, UNKNOWN = range(3)
+PARTS = 3
 
 _HOST = 'e."host.name"'
 
@@ -60,11 +63,15 @@ class Scanned:
 
 
 class Scan:
-    """One pass over a case for ``trees``. Events that match are left in the temporary table ``table`` (part, event).
+    """One pass over a case for ``trees``.
+
+    Events are left in the temporary table ``table`` (part, event). Condition number n has the part 3n + MATCH: its
+    matches. Where n is in ``detailed``, it has also 3n + TRUE: what surely meets it, and 3n + UNKNOWN: what does not
+    match and of which the evidence cannot say that it should not.
 
     ``kinds`` gives for each kind where it keeps a field. ``starts`` are the kinds of process starts, the flag says
     which are Sysmon's; of those, two records may tell of one process. ``narrowed`` is SQL of the form " AND ..." over
-    event e. ``counted`` are the kinds whose undecided events count.
+    event e. ``counted`` tells of which kinds undecided events count.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Scan:
         counted: Callable[[int], bool],
         narrowed: str = "",
         weak: Weak | None = None,
+        detailed: Collection[int] = (),
     ) -> None:
         self._events = events
         self._db = db
@@ -86,6 +94,7 @@ class Scan:
         self._starts = starts
         self._counted = counted
         self._narrowed = narrowed
+        self._detailed = frozenset(detailed)
         self.table = f"temp.scan_{next(_TABLES)}"
         self.results = [Scanned() for _ in trees]
         self._plans = self._planned(kinds, Answers(db, weak))
@@ -134,8 +143,9 @@ class Scan:
             for place in plan.trees:
                 tree = self._trees[place]
                 found = evaluation.rows(tree)
-                self._keep(place, told, found.match)
-                if is_counted and (unknown := evaluation.unknown(tree, found)):
+                unknown = evaluation.unknown(found) if is_counted else 0
+                self._keep(place, told, found, unknown)
+                if unknown:
                     self._count(place, evaluation, told, block, unknown)
 
     def _scan_starts(self, plans: list[Plan]) -> None:
@@ -181,8 +191,9 @@ class Scan:
                 for place in evaluation.plan.trees:
                     tree = self._trees[place]
                     found = evaluation.rows(tree)
-                    self._keep(place, told, found.match)
-                    if unknown := evaluation.unknown(tree, found):
+                    unknown = evaluation.unknown(found)
+                    self._keep(place, told, found, unknown)
+                    if unknown:
                         side.unknown.setdefault(place, []).append((told, block, evaluation, unknown))
         # A start that its other record decides is decided; where neither does, Sysmon's tells of it.
         for place, found_unknown in security.unknown.items():
@@ -212,14 +223,20 @@ class Scan:
         """Scan further copies of records: what is not known of them is not known of the first one either."""
         told, _, evaluation = self._part(plan, inputs, rows, range(len(rows)))
         for place in plan.trees:
-            self._keep(place, told, evaluation.rows(self._trees[place]).match)
+            found = evaluation.rows(self._trees[place])
+            self._keep(place, told, found, evaluation.unknown(found))
 
-    def _keep(self, place: int, told: _Told, match: int) -> None:
-        if match:
-            self._db.executemany(
-                f"INSERT INTO {self.table} VALUES ({place}, ?)", ((told.events[row],) for row in places_of(match))
-            )
-            self.results[place].matches += match.bit_count()
+    def _keep(self, place: int, told: _Told, found: Rows, unknown: int) -> None:
+        self.results[place].matches += found.match.bit_count()
+        parts = {MATCH: found.match}
+        if place in self._detailed:
+            parts |= {TRUE: found.true, UNKNOWN: unknown}
+        for part, bits in parts.items():
+            if bits:
+                self._db.executemany(
+                    f"INSERT INTO {self.table} VALUES ({PARTS * place + part}, ?)",
+                    ((told.events[row],) for row in places_of(bits)),
+                )
 
     def _count(self, place: int, evaluation: Evaluation, told: _Told, block: Block, unknown: int) -> None:
         if not unknown:

@@ -38,14 +38,14 @@ class Fixed:
 class Computed:
     """A field that follows from stored values: ``compute`` gets one value (or None) per input.
 
-    ``squeeze``, if given, is a promise that lets most values be passed over: where a value of the field contains a
-    text T, ``squeeze`` of the input contains ``squeeze(T)``.
+    ``is_part``: the values are parts of the one text they follow from, so that what is not there is known not to be
+    (the extension of a file without one); otherwise it may not have been recorded.
     """
 
     inputs: tuple[Input, ...]
     compute: Callable[..., tuple[Any, ...]]
     key: tuple[Any, ...]
-    squeeze: Callable[[str], str] | None = None
+    is_part: bool = False
 
 
 Storage = Fixed | Computed
