@@ -43,10 +43,12 @@ class Surroundings:
         host = str(event.columns.get("host.name", "")).lower()
         open_then = self._context.sessions_open_at(host, event.ticks)
         before = self._context.logons_before(host, event.ticks, HOURS_BEFORE)
-        self._know_sessions([*open_then, *before])
+        self._know_sessions([*open_then.sessions, *before.sessions])
         return {
-            "sessions_open": [self._session(session) for session in open_then],
-            "logons_before": [self._session(session) for session in before],
+            "sessions_open": [self._session(session) for session in open_then.sessions],
+            "sessions_open_total": open_then.total,
+            "logons_before": [self._session(session) for session in before.sessions],
+            "logons_before_total": before.total,
         }
 
     def children(self, event: Event) -> dict[str, Any]:
