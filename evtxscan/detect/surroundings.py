@@ -125,7 +125,7 @@ class Surroundings:
 
     def _know(self, rows: Iterable[int | None]) -> None:
         """Look up the ids of many events at once."""
-        missing = sorted({row for row in rows if row is not None} - self._ids.keys())
+        missing = sorted({row for row in rows if row is not None}.difference(self._ids))
         self._ids.update((row, places[0].event_id) for row, places in self._events.places(missing).items())
 
     def _id(self, row: int | None) -> str | None:
