@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from evtxscan.detect.hosts import Hosts
+from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.undecided import undecided
 from evtxscan.detect.verdict import Missing, Verdict
@@ -114,7 +115,8 @@ def _verdict(rule: str, host: str, *, matched: bool, unknown: tuple[Missing, ...
 
 
 def _fold(case: Case, rows: list[int]) -> tuple[Hit, ...]:
-    """Make one hit of a process that both logs saw start: Sysmon's record tells more and stands for it."""
+    """Make one hit of a process that both logs saw start, for which Sysmon's record stands, and one of a script."""
+    rows = ScriptBlocks(case.db).one_each(rows)
     partner: dict[int, tuple[int, int]] = {}
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         group = rows[start : start + _ROWS_AT_ONCE]

@@ -8,9 +8,11 @@ from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
 from evtxscan.detect.engine import RuleResult
+from evtxscan.detect.excerpt import excerpt
+from evtxscan.detect.scripts import partial_fields
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.documents import flatten
-from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of
+from evtxscan.eql.logic import Judgement, Lookup, evidence_of, matches, relies_on_missing, truth_of
 from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
 from evtxscan.rules.rule import Rule
 
@@ -53,7 +55,8 @@ def finding(result: RuleResult, told: Told, documents: Documents, around: Surrou
         return tuple(value for value in flat.get(field, ()) if value is not None)
 
     tree = result.query.event.predicate
-    truth, evidence = truth_of(lookup), evidence_of(lookup)
+    partial = partial_fields(told.ours)
+    truth, evidence = truth_of(lookup), _without_parts(evidence_of(lookup), partial)
     ours = {
         **told.ours,
         **around.process(told.event),
@@ -61,10 +64,26 @@ def finding(result: RuleResult, told: Told, documents: Documents, around: Surrou
         "finding": {"id": finding_id(result.rule, told.ours["event"]["id"])},
         "rule": rule_document(result.rule),
         "matched": list(_held(tree, lookup, expected=True)),
-        "relies_on_missing": list(relies_on_missing(tree, truth, evidence, lambda field: not lookup(field))),
+        "relies_on_missing": list(
+            relies_on_missing(tree, truth, evidence, lambda field: field in partial or not lookup(field))
+        ),
         "raw_xml": documents.xml(told.event),
     }
     return Told(told.event, told.flat, ours).document()
+
+
+def _without_parts(evidence: Judgement, partial: frozenset[str]) -> Judgement:
+    """Return the judge that does not know what a part of a field's text leaves open."""
+
+    def judge(leaf: Leaf) -> bool | None:
+        known = evidence(leaf)
+        return None if not partial.isdisjoint(leaf.fields) and not (known and leaf.holds_for_parts) else known
+
+    return judge if partial else evidence
+
+
+def _shown(values: Values, leaf: Leaf, passed: bool) -> list[Any]:
+    return [excerpt(value, leaf, passed=passed) if isinstance(value, str) else value for value in values]
 
 
 def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[str, Any]]:
@@ -75,7 +94,7 @@ def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[s
             passed = tree.matched(values) if expected and len(tree.fields) == 1 else None
             shown = dict(zip(tree.fields, [passed] if passed is not None else values, strict=True))
             test = tree.source if expected else f"not {tree.source}"
-            yield {"test": test, "values": {field: list(found) for field, found in shown.items()}}
+            yield {"test": test, "values": {field: _shown(found, tree, expected) for field, found in shown.items()}}
     elif isinstance(tree, Not):
         yield from _held(tree.item, lookup, expected=not expected)
     elif isinstance(tree, All | AnyOf):

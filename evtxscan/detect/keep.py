@@ -45,7 +45,7 @@ def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around
     )
     for start in range(0, len(result.hits), _FINDINGS_AT_ONCE):
         hits = result.hits[start : start + _FINDINGS_AT_ONCE]
-        for told in documents.told([hit.row for hit in hits]):
+        for told in documents.each([hit.row for hit in hits]):
             document = finding(result, told, documents, around)
             case.db.execute(
                 "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",

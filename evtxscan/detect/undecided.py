@@ -13,6 +13,7 @@ from evtxscan.eql.logic import Judgement, unknown_fields
 from evtxscan.eql.predicates import Leaf, Predicate
 from evtxscan.eql.sql.compile import Selection
 from evtxscan.eql.sql.run import CaseQueries, as_sql
+from evtxscan.store.scripts import SCRIPT_TEXT
 
 Kinds = Dict[int, tuple[Kind, Mapping]]
 # Process starts are told by the log that has most to say of them.
@@ -110,7 +111,7 @@ def _judge(states: dict[int, int | None]) -> Judgement:
 
 def _reason(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
     if not absent:
-        return "shared_service_host"
+        return "script_block_incomplete" if field == SCRIPT_TEXT else "shared_service_host"
     mapping = kind[1]
     if mapping.id == "security/4688" and field in INFERRED:
         return _LINEAGE_REASONS.get(lineage or "", "no_sysmon")

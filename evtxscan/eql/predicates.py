@@ -121,6 +121,14 @@ class Leaf:
             literals = tuple(longest_literal(pattern) for pattern in self.globs)
         return literals if all(literals) else ()
 
+    @property
+    def holds_for_parts(self) -> bool:
+        """Whether a text passes as soon as a part of it does."""
+        globs = self.globs
+        return self.kind is LeafKind.EXISTS or (
+            bool(globs) and all(glob[:1] == "*" and glob[-1:] == "*" for glob in globs)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:

@@ -14,6 +14,7 @@ from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
+from evtxscan.store.scripts import SCRIPT_TEXT, Scripts
 
 # A field is one of these letters apart from its stored text: quotes and backslashes go when arguments are split.
 _UNQUOTED = str.maketrans("", "", '"\\')
@@ -43,20 +44,35 @@ _SQUEEZE: dict[str, Callable[[str], str]] = {
 
 
 class FieldStore:
-    """Answers where the fields of one kind of record are. ``lineage``: the kind has rows there and they count."""
+    """Answers where the fields of one kind of record are.
 
-    def __init__(self, db: sqlite3.Connection, row: int, kind: Kind, mapping: Mapping, *, lineage: bool) -> None:
+    ``lineage``: the kind has rows there and they count; ``scripts`` likewise, where records are parts of scripts.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        row: int,
+        kind: Kind,
+        mapping: Mapping,
+        *,
+        lineage: bool,
+        scripts: Scripts | None = None,
+    ) -> None:
         self._db = db
         self._row = row
         self._kind = kind
         self._mapping = mapping
         self._lineage = lineage
+        self._scripts = scripts
 
     def __call__(self, field: str) -> Storage:
         """Return the storage of ``field`` in records of this kind."""
         if self._lineage and field in INFERRED:
             return _inferred(field)
         found = self._mapping.resolve(self._kind, field)
+        if self._scripts is not None and field == SCRIPT_TEXT and isinstance(found, Data):
+            return _script(found, self._scripts)
         if isinstance(found, Absent):
             return Fixed((), is_known=_is_elsewhere(field, self._mapping))
         if isinstance(found, Constant):
@@ -123,6 +139,19 @@ def _inferred(field: str) -> Computed:
     # Lineage is empty where the record has a value, but for Sysmon's "?", which says that it could not tell.
     given = Input(f'ifnull(l."{name}", e."{name}")', "keyword", (name, ORIGIN[name]))
     return Computed((given,), function, ("inferred", field), _SQUEEZE.get(field, _as_is))
+
+
+def _script(own: Data, scripts: Scripts) -> Computed:
+    """Return the storage of the script's text: a record's own, but for the one that stands for a block of several."""
+    given = Input(f"iif(e.id IN (SELECT event FROM script_block), e.id, {_data(own.path).sql})", "json")
+
+    def texts(cell: str | int | None) -> tuple[Any, ...]:
+        return scripts.texts(cell) if isinstance(cell, int) else _same(cell)
+
+    def is_partial(cell: object) -> bool:
+        return isinstance(cell, int) and not scripts.is_complete(cell)
+
+    return Computed((given,), texts, ("script",), None, is_partial)
 
 
 def _data(path: Path) -> Input:

@@ -17,6 +17,7 @@ from evtxscan.eql.sql.sets import ValueSets, Weak
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 from evtxscan.store.scope import Scope
+from evtxscan.store.scripts import SCRIPT_RECORD, Scripts
 
 # Records of process starts, which alone have rows in lineage.
 _STARTS = frozenset({"sysmon/1", "security/4688"})
@@ -42,8 +43,17 @@ class CaseQueries:
         self._db = case.db
         self.scope = scope
         self._sets = ValueSets(case.db, None if scope.observed_only else weak)
+        scripts = Scripts(case.db)
+        has_blocks = not scope.observed_only and scripts.has_blocks()
         self.kinds = {
-            row: FieldStore(case.db, row, kind, mapping, lineage=mapping.id in _STARTS and not scope.observed_only)
+            row: FieldStore(
+                case.db,
+                row,
+                kind,
+                mapping,
+                lineage=mapping.id in _STARTS and not scope.observed_only,
+                scripts=scripts if has_blocks and mapping.id == SCRIPT_RECORD else None,
+            )
             for row, (kind, mapping) in events.kinds.items()
         }
         self.filter = self._filter()

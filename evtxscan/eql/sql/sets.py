@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -74,7 +74,11 @@ class ValueSets:
             truth = leaf.test(values)
             if truth:
                 holds.append(cell)
-            if not _known(storages, values) or (not truth and isinstance(raw, str) and self._weak(leaf, raw)):
+            if (
+                not _known(storages, values)
+                or (not truth and self._is_weak(leaf, raw))
+                or (not (truth and leaf.holds_for_parts) and _is_partial(storages, {given: raw}))
+            ):
                 unknown.append(cell)
         missing = [storage.values if isinstance(storage, Fixed) else storage.compute(None) for storage in storages]
         inside = self._inside(given.sql, holds)
@@ -86,6 +90,9 @@ class ValueSets:
             known_false=_all([_not(without), _not(inside), _not(uncertain)]),
             absent=without,
         )
+
+    def _is_weak(self, leaf: Leaf, raw: object) -> bool:
+        return isinstance(raw, str) and self._weak(leaf, raw)
 
     def _candidates(
         self, leaf: Leaf, storages: Sequence[Storage], given: Input, source: str
@@ -140,7 +147,8 @@ class ValueSets:
                 else storage.compute(*(raw[given] for given in storage.inputs))
                 for storage in storages
             ]
-            truth, known = leaf.test(values), _known(storages, values)
+            truth = leaf.test(values)
+            known = _known(storages, values) and ((truth and leaf.holds_for_parts) or not _is_partial(storages, raw))
             if truth or known:
                 rows.append((*cells, truth, known))
         marks = ", ".join("?" * (len(inputs) + 2))
@@ -198,6 +206,15 @@ def _known(storages: Sequence[Storage], values: Sequence[Values]) -> bool:
     return all(
         found or (isinstance(storage, Fixed) and storage.is_known)
         for storage, found in zip(storages, values, strict=True)
+    )
+
+
+def _is_partial(storages: Sequence[Storage], raw: Mapping[Input, Any]) -> bool:
+    """Whether the values of one of the fields are only a part of what there was."""
+    return any(
+        storage.is_partial(*(raw[given] for given in storage.inputs))
+        for storage in storages
+        if isinstance(storage, Computed) and storage.is_partial
     )
 
 

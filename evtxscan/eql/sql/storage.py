@@ -39,13 +39,15 @@ class Computed:
     """A field that follows from stored values: ``compute`` gets one value (or None) per input.
 
     ``squeeze``, if given, is a promise that lets most values be passed over: where a value of the field contains a
-    text T, ``squeeze`` of the input contains ``squeeze(T)``.
+    text T, ``squeeze`` of the input contains ``squeeze(T)``. ``is_partial`` tells of the same inputs as
+    ``compute`` whether the values are only a part of what there was: a test that they fail is not known to be false.
     """
 
     inputs: tuple[Input, ...]
     compute: Callable[..., tuple[Any, ...]]
     key: tuple[Any, ...]
     squeeze: Callable[[str], str] | None = None
+    is_partial: Callable[..., bool] | None = None
 
 
 Storage = Fixed | Computed
