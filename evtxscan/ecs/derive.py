@@ -249,6 +249,7 @@ _PLAIN: Final[dict[str, Function]] = {
     "security_args": one(argv.security_args),
     "share_path": share_path,
     "sysmon_args": one(argv.sysmon_args),
+    "unread_context": one(powershell.unread),
     "words": one(str.split),
 }
 _MADE: Final[dict[str, Callable[[str], Function]]] = {
