@@ -40,7 +40,7 @@ _FORMS = {
 _ENTRY = re.compile(r" +([^\s=][^=]*?) = ?(.*)")
 _LAST = "CommandLine"  # the last entry of a context that has it: all that follows is the command
 _LINE = re.compile(r"(?:\t([A-Za-z]+)=| +([A-Za-z][A-Za-z ]*?) =)(.*)", re.ASCII)
-_DETAIL = re.compile(r"([^:(]+)\((.+)\):\s*(.+)?", re.ASCII)
+_DETAIL = re.compile(r"([^:(]+)\(([^)]+)\):\s*(.+)?", re.ASCII)
 _PARAMETER = re.compile(r"name=(.+);\s*value=(.+)", re.ASCII)
 
 

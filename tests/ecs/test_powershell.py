@@ -305,6 +305,10 @@ def test_lines_of_a_command_line_are_not_entries() -> None:
     ("line", "expected"),
     [
         ('NonTerminatingError(A): "x"', {"type": "NonTerminatingError", "related_command": "A", "value": '"x"'}),
+        (
+            'ParameterBinding(A): name="B"; value="if (c): d"',
+            {"type": "ParameterBinding", "related_command": "A", "name": '"B"', "value": '"if (c): d"'},
+        ),
         ("CommandInvocation(A):", {"type": "CommandInvocation", "related_command": "A"}),
         ("ParameterBinding(A): odd", {"value": "odd"}),
         ("ParameterBinding(A):", {"value": "ParameterBinding(A):"}),

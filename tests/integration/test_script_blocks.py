@@ -189,6 +189,11 @@ def test_missing_parts_are_named(gaps: Path) -> None:
     assert not faults("event", first)
 
 
+def test_info_counts_scripts(whole: Path, gaps: Path) -> None:
+    assert "PowerShell scripts of several records\n1  complete\n" in evtxscan("info", "--case", whole).out.decode()
+    assert "1  incomplete  2 parts missing\n" in evtxscan("info", "--case", gaps).out.decode()
+
+
 def test_later_evidence_fills_the_gap(gaps: Path, tmp_path: Path) -> None:
     log = tmp_path / "rest" / LOG
     log.parent.mkdir()
