@@ -69,7 +69,8 @@ GROUP BY kind.channel, kind.provider, kind.code
 ORDER BY kind.channel, kind.provider, CAST(kind.code AS INTEGER), kind.code
 """
 _SCRIPTS = """
-SELECT state, count(*) AS blocks, sum("powershell.total" - parts) AS missing FROM script_block GROUP BY state ORDER BY state
+SELECT state, count(*) AS blocks, sum("powershell.total" - parts) AS missing FROM script_block
+GROUP BY state ORDER BY state
 """
 _FINDINGS = """
 SELECT rule.id AS rule, rule.name, rule.severity,

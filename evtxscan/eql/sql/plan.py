@@ -9,7 +9,7 @@ from typing import Any
 from evtxscan.eql.logic import kleene
 from evtxscan.eql.predicates import Constant, Leaf, Predicate, leaves
 from evtxscan.eql.sql.answers import Answers, Cells, is_known
-from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, is_partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +161,7 @@ def answer(asked: OfCells, raw: Sequence[Any]) -> tuple[bool, bool]:
         storage.values if isinstance(storage, Fixed) else storage.compute(*(named[given] for given in storage.inputs))
         for storage in asked.storages
     ]
-    return asked.leaf.test(values), is_known(asked.storages, values)
+    truth = asked.leaf.test(values)
+    # A part of a text may settle that a test holds, never that it does not.
+    is_open = not (truth and asked.leaf.holds_for_parts) and is_partial(asked.storages, named)
+    return truth, is_known(asked.storages, values) and not is_open

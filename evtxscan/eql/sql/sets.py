@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -12,7 +12,7 @@ import ahocorasick
 
 from evtxscan.eql.predicates import Leaf, Values
 from evtxscan.eql.scalars import fold_ascii
-from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, is_partial, storage_key
 from evtxscan.evtx.filetime import to_iso
 
 # Longer lists of ids go to a temporary table.
@@ -77,7 +77,7 @@ class ValueSets:
             if (
                 not _known(storages, values)
                 or (not truth and self._is_weak(leaf, raw))
-                or (not (truth and leaf.holds_for_parts) and _is_partial(storages, {given: raw}))
+                or (not (truth and leaf.holds_for_parts) and is_partial(storages, {given: raw}))
             ):
                 unknown.append(cell)
         missing = [storage.values if isinstance(storage, Fixed) else storage.compute(None) for storage in storages]
@@ -148,7 +148,7 @@ class ValueSets:
                 for storage in storages
             ]
             truth = leaf.test(values)
-            known = _known(storages, values) and ((truth and leaf.holds_for_parts) or not _is_partial(storages, raw))
+            known = _known(storages, values) and ((truth and leaf.holds_for_parts) or not is_partial(storages, raw))
             if truth or known:
                 rows.append((*cells, truth, known))
         marks = ", ".join("?" * (len(inputs) + 2))
@@ -206,15 +206,6 @@ def _known(storages: Sequence[Storage], values: Sequence[Values]) -> bool:
     return all(
         found or (isinstance(storage, Fixed) and storage.is_known)
         for storage, found in zip(storages, values, strict=True)
-    )
-
-
-def _is_partial(storages: Sequence[Storage], raw: Mapping[Input, Any]) -> bool:
-    """Whether the values of one of the fields are only a part of what there was."""
-    return any(
-        storage.is_partial(*(raw[given] for given in storage.inputs))
-        for storage in storages
-        if isinstance(storage, Computed) and storage.is_partial
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,6 +51,15 @@ class Computed:
 
 
 Storage = Fixed | Computed
+
+
+def is_partial(storages: Iterable[Storage], raw: Mapping[Input, Any]) -> bool:
+    """Whether the values of one of the fields are only a part of what there was; ``raw`` has the inputs' values."""
+    return any(
+        storage.is_partial(*(raw[given] for given in storage.inputs))
+        for storage in storages
+        if isinstance(storage, Computed) and storage.is_partial
+    )
 
 
 def storage_key(storage: Storage) -> tuple[Any, ...]:
