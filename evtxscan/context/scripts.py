@@ -123,7 +123,8 @@ class _Builder:
         """Tell whether a part is there with different texts."""
         for _, group in groupby(rows, key=lambda row: row.number):
             same = list(group)
-            if len(same) > 1 and len({self._text(row)[0].rstrip("\n") for row in same}) > 1:
+            # Compared as events have them: of one copy the line ends may not be known.
+            if len(same) > 1 and len({to_text(joined([self._text(row)[0]])) for row in same}) > 1:
                 return True
         return False
 

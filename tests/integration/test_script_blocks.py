@@ -217,6 +217,21 @@ def test_tests_of_a_script_with_gaps(gaps: Path, tmp_path: Path) -> None:
     assert not faults("finding", found[0])
 
 
+def test_finding_quotes_the_place_where_a_test_holds(tmp_path: Path) -> None:
+    """A script may have megabytes and a rule dozens of tests of it; the event has the whole text."""
+    script = "a" * 9_000 + "Invoke-Mimikatz" + "b" * 5_000
+    path = make(tmp_path, [Part(1, script, 1)])
+    text = "powershell.file.script_block_text"
+    found, _ = findings(path, tmp_path, f'{text} : "*mimikatz*" and not {text} : "*harmless*"')
+    assert text_of(found[0]) == script
+    shown = [values for test in found[0]["evtxscan"]["matched"] for values in test["values"].get(text, [])]
+    begin = script.index("Mimikatz") - 300
+    assert shown == [
+        f"[+{begin:,} characters]… {script[begin : begin + 1_500]} …[+{len(script) - begin - 1_500:,} characters]",
+        f"{script[:1_500]} …[+{len(script) - 1_500:,} characters]",
+    ]
+
+
 def test_whole_script_decides(whole: Path, tmp_path: Path) -> None:
     found, verdict = findings(whole, tmp_path, 'powershell.file.script_block_text : "*not there*"')
     assert (found, verdict.verdict) == ([], "no_match")
