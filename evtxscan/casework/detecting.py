@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
-from evtxscan.detect.engine import Refused, RuleResult, run_rules
-from evtxscan.detect.finding import rule_document
+from evtxscan.detect.engine import run_rules
 from evtxscan.detect.keep import KeptFindings, keep
+from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
 from evtxscan.export.result import CaseLabel, RefusedRule, Result
@@ -38,7 +39,7 @@ def detect(
     events = Events(case)
     documents = Documents(case, events, observed_only=scope.observed_only)
     around = Surroundings(case, events)
-    results: list[RuleResult] = []
+    results: list[RuleResult | SequenceResult] = []
     refused = [RefusedRule(error.path, error.message) for error in rules.errors]
     for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents, around), 1):
         if isinstance(result, Refused):

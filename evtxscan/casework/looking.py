@@ -20,18 +20,25 @@ _DOCUMENTS_AT_ONCE = 200
 
 
 def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
-    """Yield the documents of the events that an EQL query matches, in order of time.
+    """Yield what an EQL query finds: documents of events, or of sequences, in Elasticsearch's order.
 
-    Raises EqlError for a query that is not valid, UsageError, CaseError.
+    The document of a sequence has its events under ``evtxscan.events`` (None for a missing one) and the values that
+    join them under ``evtxscan.join_keys``. Raises EqlError for a query that is not valid, UsageError, CaseError.
     """
-    from evtxscan.eql.sql.run import CaseQueries, read_query  # noqa: PLC0415 - the other functions need no EQL
+    # ruff: noqa: PLC0415 - the other functions need no EQL
+    from evtxscan.eql.binder import BoundSequenceQuery
+    from evtxscan.eql.sql.run import CaseQueries, limited, read_query
+    from evtxscan.eql.sql.sequences import compile_sequence, find_sequences
 
     scope = filters.scope()
     bound = read_query(text)
     events = Events(case)
     queries = CaseQueries(case, events, scope)
     documents = Documents(case, events, observed_only=scope.observed_only)
-    rows = queries.matches(queries.compile(bound))
+    if isinstance(bound, BoundSequenceQuery):
+        yield from documents.of_sequences(find_sequences(queries, compile_sequence(queries, bound), once=False))
+        return
+    rows = iter(limited(queries.matches(queries.compile(bound)), bound.pipes))
     while group := list(islice(rows, _DOCUMENTS_AT_ONCE)):
         yield from documents.of(group)
 
@@ -53,6 +60,6 @@ def show(case: Case, event_id: str) -> dict[str, Any]:
     blocks = ScriptBlocks(case.db)
     ours = {**told.ours, **around.process(told.event), **around.children(told.event)}
     for part in blocks.parts([told.event.row]).values():
-        ours["script_block"] = blocks.whole(part, documents.event_id)
+        ours["script_block"] = blocks.whole(part, lambda row: documents.event_ids([row])[0])
     ours["raw_xml"] = documents.xml(told.event)
     return replace(told, ours=ours).document()

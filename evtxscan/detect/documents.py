@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.ecs.document import nest
 from evtxscan.ecs.inferred import INFERRED
+from evtxscan.eql.sql.sequences import Found
 from evtxscan.errors import EvidenceError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Event, Events, Place
@@ -73,9 +74,17 @@ class Documents:
             told = self._tell(event, places, lineage.get(event.row))
             yield self._with_script(told, parts[event.row], places) if event.row in parts else told
 
-    def event_id(self, row: int) -> str:
-        """Return the id of an event."""
-        return self._events.places([row])[row][0].event_id
+    def of_sequences(self, found: Iterable[Found]) -> Iterator[dict[str, Any]]:
+        """Yield the documents of sequences: their events and join keys, and no event at top level."""
+        for sequence in found:
+            known = dict(zip(sequence.records, self.of(sequence.records), strict=True))
+            events = [None if row is None else known[row] for row in sequence.events]
+            yield {"evtxscan": {"events": events, "join_keys": list(sequence.join_keys)}}
+
+    def event_ids(self, rows: Sequence[int]) -> list[str]:
+        """Return the ids of events, in this order."""
+        places = self._events.places(rows)
+        return [places[row][0].event_id for row in rows]
 
     def xml(self, event: Event) -> str:
         """Return the record as XML, or a comment that says why no parser renders it as that."""

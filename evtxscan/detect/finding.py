@@ -1,83 +1,115 @@
-"""Makes the document of a finding: the event, the rule, what matched, and what an investigator asks next."""
+"""Makes the documents of findings: the event, the rule, what matched, and what an investigator asks next."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
-from evtxscan.detect.engine import RuleResult
 from evtxscan.detect.excerpt import excerpt
+from evtxscan.detect.results import Hit, RuleResult
+from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.scripts import partial_fields
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.eql.dates import iso_text
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Judgement, Lookup, evidence_of, matches, relies_on_missing, truth_of
 from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
+from evtxscan.rules.new_terms import NewTerm
+from evtxscan.rules.rows import Key
 from evtxscan.rules.rule import Rule
 
 _ID_DIGITS = 16
+_AT_ONCE = 100
 
 
-def rule_document(rule: Rule) -> dict[str, Any]:
-    """Return what stands in ``evtxscan.rule``."""
-    return {
-        "id": rule.id,
-        "name": rule.name,
-        "version": rule.version,
-        "severity": rule.severity,
-        "risk_score": rule.risk_score,
-        "sha256": rule.sha256,
-        "threat": list(rule.threat),
-        "description": rule.description,
-        "references": list(rule.references),
-        "false_positives": list(rule.false_positives),
-        "note": rule.note,
-        "author": list(rule.author),
-        "license": rule.license,
-        "type": rule.type,
-        "language": rule.language,
-        "index": list(rule.index),
-        "query": rule.query.strip(),
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding with what the case keeps beside its document.
+
+    ``event`` is a row id, None where there is no one event; ``host`` the host in lower case, "" where its events are of
+    several; ``time`` that of the (first) event.
+    """
+
+    id: str
+    event: int | None
+    host: str
+    time: str
+    document: dict[str, Any]
+
+
+def finding_id(rule: Rule, content: str) -> str:
+    """Return the id of a finding: made of the rule's text and, as ``content``, the id of the event alone."""
+    return hashlib.sha256(f"{rule.id}\0{rule.sha256}\0{content}".encode()).hexdigest()[:_ID_DIGITS]
+
+
+def event_findings(result: RuleResult, documents: Documents, around: Surroundings) -> Iterator[Finding]:
+    """Yield the findings that are events, in order; everything of ours stands under ``evtxscan``."""
+    for start in range(0, len(result.hits), _AT_ONCE):
+        hits = result.hits[start : start + _AT_ONCE]
+        for hit, told in zip(hits, documents.each([hit.row for hit in hits]), strict=True):
+            yield _event_finding(result, hit, told, documents, around)
+
+
+def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Documents, around: Surroundings) -> Finding:
+    identity = finding_id(result.rule, told.ours["event"]["id"])
+    held, missing = judged(result.query.event.predicate, told)
+    ours = {
+        **told.ours,
+        **around.process(told.event),
+        **around.logons(told.event),
+        "finding": {"id": identity},
+        "rule": rule_document(result.rule),
+        "matched": held,
+        "relies_on_missing": missing,
+        "raw_xml": documents.xml(told.event),
     }
+    if result.rule.new_terms is not None:
+        ours["new_terms"] = _new_terms(result.rule.new_terms.fields, result.rule.new_terms.history, hit.new)
+    host, time = str(told.flat.get("host.id", "")), str(told.flat.get("@timestamp", ""))
+    return Finding(identity, told.event.row, host, time, Told(told.event, told.flat, ours).document())
 
 
-def finding_id(rule: Rule, event_id: str) -> str:
-    """Return the id of a finding: made of the rule's text and the event alone."""
-    return hashlib.sha256(f"{rule.id}\0{rule.sha256}\0{event_id}".encode()).hexdigest()[:_ID_DIGITS]
-
-
-def finding(result: RuleResult, told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:
-    """Return the document of one finding, nested, with everything of ours under ``evtxscan``."""
+def judged(tree: Predicate, told: Told) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the tests that held for an event, and the fields that the match relies on being missing."""
     flat = flatten(told.flat)
 
     def lookup(field: str) -> Values:
         return tuple(value for value in flat.get(field, ()) if value is not None)
 
-    tree = result.query.event.predicate
     partial = partial_fields(told.ours)
-    truth, evidence = truth_of(lookup), _without_parts(evidence_of(lookup), partial)
-    ours = {
-        **told.ours,
-        **around.process(told.event),
-        **around.logons(told.event),
-        "finding": {"id": finding_id(result.rule, told.ours["event"]["id"])},
-        "rule": rule_document(result.rule),
-        "matched": list(_held(tree, lookup, expected=True)),
-        "relies_on_missing": list(
-            relies_on_missing(tree, truth, evidence, lambda field: field in partial or not lookup(field))
-        ),
-        "raw_xml": documents.xml(told.event),
+    truth, evidence = truth_of(lookup), _without_parts(evidence_of(lookup), lookup, partial)
+    missing = relies_on_missing(tree, truth, evidence, lambda field: field in partial or not lookup(field))
+    return list(_held(tree, lookup, expected=True)), list(missing)
+
+
+def terms(fields: Sequence[str], key: Key) -> list[dict[str, Any]]:
+    """Return a combination of values with the fields that have them."""
+    return [{"field": field, "value": value} for field, value in zip(fields, key, strict=True)]
+
+
+def _new_terms(fields: Sequence[str], history: int, new: Sequence[NewTerm]) -> dict[str, Any]:
+    known = [term.known for term in new]
+    return {
+        "history_ms": history,
+        "known_ms": None if None in known else min(filter(None, known), default=0),
+        "combinations": [
+            {"terms": terms(fields, term.key), "last_seen": None if term.last is None else iso_text(term.last)}
+            for term in new
+        ],
     }
-    return Told(told.event, told.flat, ours).document()
 
 
-def _without_parts(evidence: Judgement, partial: frozenset[str]) -> Judgement:
+def _without_parts(evidence: Judgement, lookup: Lookup, partial: frozenset[str]) -> Judgement:
     """Return the judge that does not know what a part of a field's text leaves open."""
 
     def judge(leaf: Leaf) -> bool | None:
         known = evidence(leaf)
-        return None if not partial.isdisjoint(leaf.fields) and not (known and leaf.holds_for_parts) else known
+        if partial.isdisjoint(leaf.fields):
+            return known
+        return True if known and leaf.holds_beyond([lookup(field) for field in leaf.fields]) else None
 
     return judge if partial else evidence
 

@@ -28,13 +28,18 @@ class Hosts:
 
     def of(self, rows: Iterable[int]) -> set[str]:
         """Return the hosts of these events."""
-        found: set[str] = set()
+        return set(self.counts(rows))
+
+    def counts(self, rows: Iterable[int]) -> Counter[str]:
+        """Return host -> how many of these events it has."""
+        found: Counter[str] = Counter()
         remaining = list(rows)
         for start in range(0, len(remaining), _ROWS_AT_ONCE):
             group = remaining[start : start + _ROWS_AT_ONCE]
             marks = ",".join("?" * len(group))
-            cells = self._db.execute(f'SELECT DISTINCT "host.name" FROM event WHERE id IN ({marks})', group)
-            found.update(self._texts.get(cell, "") for (cell,) in cells)
+            sql = f'SELECT "host.name", count(*) FROM event WHERE id IN ({marks}) GROUP BY 1'
+            for cell, events in self._db.execute(sql, group):
+                found[self._texts.get(cell, "")] += events
         return found
 
     def events(self, kinds: Collection[int]) -> dict[str, int]:
@@ -53,15 +58,19 @@ class Hosts:
             counts[self._texts.get(cell, "")] += count
         return counts
 
-    def lost(self, category: str | None) -> dict[str, int]:
-        """Return host -> records lost from sources that may hold events of a category (None: any).
+    def name(self, cell: int | None) -> str:
+        """Return the host with this id of a name."""
+        return "" if cell is None else self._texts.get(cell, "")
+
+    def lost(self, *categories: str | None) -> dict[str, int]:
+        """Return host -> records lost from sources that may hold events of one of these categories (None: any).
 
         What a lost record was cannot be told, so a source's losses count for every host that its records name, if its
         log is one that has such events.
         """
         counts: Counter[str] = Counter()
         for host, channels, lost in self._losses:
-            if category is None or channels & _channels_of(category):
+            if any(category is None or channels & _channels_of(category) for category in categories):
                 counts[host] += lost
         return counts
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, overload
 
 import orjson
 
 from evtxscan.detect.documents import Documents
-from evtxscan.detect.engine import Refused, RuleResult
-from evtxscan.detect.finding import finding
+from evtxscan.detect.finding import Finding, event_findings
+from evtxscan.detect.group_finding import group_findings
+from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.sequence_finding import sequence_findings
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 
-_FINDINGS_AT_ONCE = 100
+Done = RuleResult | SequenceResult
+Result = Done | Refused
 
 
 def keep(
-    case: Case, run: int, results: Iterable[RuleResult | Refused], documents: Documents, around: Surroundings
-) -> Iterator[RuleResult | Refused]:
+    case: Case, run: int, results: Iterable[Result], documents: Documents, around: Surroundings
+) -> Iterator[Result]:
     """Store rules, findings and verdicts in place of earlier results of the same rules, and pass the results on.
 
     Everything is stored, or nothing where the caller stops in between. Raises CaseError.
@@ -27,7 +31,7 @@ def keep(
     with case.transaction():
         for result in results:
             _forget(case, result.rule if isinstance(result, Refused) else result.rule.id)
-            if isinstance(result, RuleResult):
+            if not isinstance(result, Refused):
                 _keep(case, run, result, documents, around)
             yield result
 
@@ -37,27 +41,24 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around: Surroundings) -> None:
+def _keep(case: Case, run: int, result: Done, documents: Documents, around: Surroundings) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
         (rule.id, rule.name, rule.severity, rule.risk_score, rule.sha256, run),
     )
-    for start in range(0, len(result.hits), _FINDINGS_AT_ONCE):
-        hits = result.hits[start : start + _FINDINGS_AT_ONCE]
-        for told in documents.each([hit.row for hit in hits]):
-            document = finding(result, told, documents, around)
-            case.db.execute(
-                "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    document["evtxscan"]["finding"]["id"],
-                    rule.id,
-                    told.event.row,
-                    str(told.flat.get("host.id", "")),
-                    str(told.flat.get("@timestamp", "")),
-                    orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
-                ),
-            )
+    for finding in _findings(result, documents, around):
+        case.db.execute(
+            "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                finding.id,
+                rule.id,
+                finding.event,
+                finding.host,
+                finding.time,
+                orjson.dumps(finding.document, option=orjson.OPT_SORT_KEYS).decode(),
+            ),
+        )
     case.db.executemany(
         "INSERT INTO verdict(rule, host, verdict, events, missing) VALUES (?, ?, ?, ?, ?)",
         (
@@ -65,6 +66,12 @@ def _keep(case: Case, run: int, result: RuleResult, documents: Documents, around
             for v in result.verdicts
         ),
     )
+
+
+def _findings(result: Done, documents: Documents, around: Surroundings) -> Iterator[Finding]:
+    if isinstance(result, SequenceResult):
+        return sequence_findings(result, documents, around)
+    return chain(event_findings(result, documents, around), group_findings(result, documents, around))
 
 
 class KeptFindings(Sequence[dict[str, Any]]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from evtxscan.store.scripts import MAX_PARTS, SCRIPT_TEXT, Part, Scripts
@@ -78,16 +78,17 @@ class ScriptBlocks:
             ],
         }
 
-    def one_each(self, rows: Iterable[int]) -> list[int]:
-        """Return the events in their order, of each block only one: the one that stands for it, else the first."""
-        wanted = list(rows)
-        parts = {row: part for row, part in self.parts(wanted).items() if part.state in _PUT_TOGETHER}
+    def standing_for(self, rows: Sequence[int]) -> dict[int, int]:
+        """Return for parts of scripts among these events which of them is to stand for its script.
+
+        The one that stands for the block, if it is among them, else the first.
+        """
+        parts = {row: part for row, part in self.parts(rows).items() if part.state in _PUT_TOGETHER}
         chosen: dict[int, int] = {}
-        for row in wanted:
+        for row in rows:
             if row in parts and (row == parts[row].event or parts[row].block not in chosen):
                 chosen[parts[row].block] = row
-        kept = set(chosen.values())
-        return [row for row in wanted if row not in parts or row in kept]
+        return {row: chosen[part.block] for row, part in parts.items()}
 
 
 def partial_fields(ours: dict[str, Any]) -> frozenset[str]:

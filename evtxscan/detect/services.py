@@ -7,6 +7,7 @@ answered *no*, and that proves nothing when the service belongs to that group.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 from evtxscan import schema
@@ -39,9 +40,9 @@ def shared_group(command_line: str) -> str | None:
     return options[options.index("-k") + 1]
 
 
-def proves_nothing(leaf: Leaf, command_line: str) -> bool:
-    """Tell whether this command line's failing of the test leaves open what the test asks for."""
+def proves_nothing(leaf: Leaf) -> Callable[[str], bool] | None:
+    """Return what tells of which command lines failing the test leaves open what it asks for; None: of none."""
     if len(leaf.fields) != 1 or leaf.fields[0] not in _LINES:
-        return False
-    group = shared_group(command_line)
-    return group is not None and any(_groups().get(pattern.strip("*").lower()) == group for pattern in leaf.globs)
+        return None
+    groups = {_groups().get(pattern.strip("*").lower()) for pattern in leaf.globs} - {None}
+    return (lambda command_line: shared_group(command_line) in groups) if groups else None

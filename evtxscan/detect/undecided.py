@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 
 from evtxscan.detect.verdict import Missing, Reason
 from evtxscan.ecs.inferred import INFERRED
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
-from evtxscan.eql.logic import Judgement, unknown_fields
-from evtxscan.eql.predicates import Leaf, Predicate
-from evtxscan.eql.sql.compile import Selection
-from evtxscan.eql.sql.run import CaseQueries, as_sql
+from evtxscan.eql.sql.compile import Compiled
+from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.store.scripts import SCRIPT_TEXT
 
-Kinds = Dict[int, tuple[Kind, Mapping]]
 # Process starts are told by the log that has most to say of them.
 _SYSMON = "sysmon/"
 _LINEAGE_REASONS: dict[str, Reason] = {
@@ -24,92 +22,45 @@ _LINEAGE_REASONS: dict[str, Reason] = {
 }
 
 
-def undecided(queries: CaseQueries, tree: Predicate, selections: list[Selection]) -> dict[str, tuple[Missing, ...]]:
+def undecided(queries: CaseQueries, compiled: Compiled) -> dict[str, tuple[Missing, ...]]:
     """Return host (lower case) -> what was missing, over all events that do not match and might have.
 
     A process with a second witness that decides is decided; a kind without a category is no evidence of anything.
     """
-    db, kinds = queries.case.db, queries.events.kinds
-    wanted = [s for s in selections if s.unknown is not False and _has_category(s, kinds)]
-    if not wanted:
-        return {}
-    db.execute("CREATE TABLE IF NOT EXISTS temp.undecided (event INTEGER PRIMARY KEY, part INTEGER)")
-    db.execute("DELETE FROM temp.undecided")
-    for number, selection in enumerate(wanted):
-        db.execute(
-            f"INSERT INTO temp.undecided SELECT e.id, {number} {selection.source}{queries.filter}"
-            f" AND {as_sql(selection.unknown)}"
-        )
-    _drop_decided_by_witness(queries)
+    hosts = _host_names(queries, (lack.host for lack in compiled.scanned.lacks))
     totals: dict[str, Counter[tuple[str, Reason]]] = {}
-    for number, selection in enumerate(wanted):
-        for host, events, reasons in _groups(queries, number, selection, tree):
-            counter = totals.setdefault(host, Counter())
-            for field, reason in reasons:
-                counter[field, reason] += events
+    for lack, events in compiled.scanned.lacks.items():
+        # Where nothing may be inferred, what lineage lacks is no reason.
+        lineage = None if queries.scope.observed_only else lack.reason
+        reason = reason_for(lack.field, queries.events.kinds[lack.kind], lineage, absent=lack.is_absent)
+        totals.setdefault(hosts[lack.host], Counter())[lack.field, reason] += events
+    return as_missing(totals)
+
+
+def undecided_events(queries: CaseQueries, compiled: Compiled) -> Counter[str]:
+    """Return host -> how many events are undecided; a start with two records is one."""
+    hosts = _host_names(queries, compiled.scanned.undecided)
+    counts: Counter[str] = Counter()
+    for host, events in compiled.scanned.undecided.items():
+        counts[hosts[host]] += events
+    return counts
+
+
+def _host_names(queries: CaseQueries, hosts: Iterable[int | None]) -> dict[int | None, str]:
+    texts = queries.events.texts(host for host in hosts if host is not None)
+    return {None: "", **{host: text.lower() for host, text in texts.items()}}
+
+
+def as_missing(counts: Dict[str, Counter[tuple[str, Reason]]]) -> dict[str, tuple[Missing, ...]]:
+    """Return host -> what was missing, in order of field and reason."""
     return {
         host: tuple(Missing(field, events, reason) for (field, reason), events in sorted(counter.items()))
-        for host, counter in totals.items()
+        for host, counter in counts.items()
     }
 
 
-def _has_category(selection: Selection, kinds: Kinds) -> bool:
-    return any("event.category" in kinds[kind][1].constants(kinds[kind][0]) for kind in selection.kinds)
-
-
-def _drop_decided_by_witness(queries: CaseQueries) -> None:
-    """Drop what the other record of the same process start decides; one outside the scope decides nothing."""
-    db = queries.case.db
-    decided = " UNION ALL ".join(
-        f"SELECT p.{one} FROM process p JOIN event e ON e.id = p.{other} WHERE p.{one} IS NOT NULL"
-        f" AND p.{other} NOT IN (SELECT event FROM temp.undecided){queries.filter}"
-        for one, other in (("security_event", "sysmon_event"), ("sysmon_event", "security_event"))
-    )
-    db.execute(f"DELETE FROM temp.undecided WHERE event IN ({decided})")
-    # Where neither witness decides, the process is one undecided start, told by Sysmon's record.
-    db.execute(
-        "DELETE FROM temp.undecided WHERE event IN (SELECT security_event FROM process"
-        " WHERE sysmon_event IN (SELECT event FROM temp.undecided))"
-    )
-
-
-def _groups(
-    queries: CaseQueries, number: int, selection: Selection, tree: Predicate
-) -> list[tuple[str, int, list[tuple[str, Reason]]]]:
-    """Return (host, events, reasons) for events that lack the same things."""
-    # Where nothing may be inferred, what lineage lacks is no reason.
-    lineage_reason = "NULL" if queries.scope.observed_only else "l.reason"
-    states: list[str] = []
-    for _, answer in selection.leaves:
-        states.append(f"CASE WHEN {as_sql(answer.known_true)} THEN 1 WHEN {as_sql(answer.known_false)} THEN 0 END")
-        states.append(answer.absent)
-    columns = ", ".join(["e.kind", '(SELECT text FROM value WHERE id = e."host.name")', lineage_reason, *states])
-    rows = queries.case.db.execute(
-        f"SELECT count(*), {columns} FROM temp.undecided u JOIN event e ON e.id = u.event"
-        f" LEFT JOIN lineage l ON l.event = e.id WHERE u.part = {number}"
-        f" GROUP BY {', '.join(str(position + 2) for position in range(3 + len(states)))}"
-    ).fetchall()
-    found: list[tuple[str, int, list[tuple[str, Reason]]]] = []
-    for events, kind, host, lineage, *cells in rows:
-        judged = {id(leaf): cells[2 * i] for i, (leaf, _) in enumerate(selection.leaves)}
-        absent = {leaf.fields[0]: bool(cells[2 * i + 1]) for i, (leaf, _) in enumerate(selection.leaves) if leaf.fields}
-        reasons = [
-            (field, _reason(field, queries.events.kinds[kind], lineage, absent=absent.get(field, True)))
-            for field in unknown_fields(tree, _judge(judged), lambda _: True)
-        ]
-        found.append(((host or "").lower(), events, reasons))
-    return found
-
-
-def _judge(states: dict[int, int | None]) -> Judgement:
-    def judge(leaf: Leaf) -> bool | None:
-        state = states[id(leaf)]
-        return None if state is None else bool(state)
-
-    return judge
-
-
-def _reason(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
+def reason_for(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
+    """Return why an event of this kind lacks a field, or, where it has one (not ``absent``), why that says nothing."""
     if not absent:
         return "script_block_incomplete" if field == SCRIPT_TEXT else "shared_service_host"
     mapping = kind[1]

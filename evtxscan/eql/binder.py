@@ -191,11 +191,11 @@ class _Binder(OperandBinder):
         operator: str = "",
         insensitive: bool = False,
         many: Callable[[Iterable[str]], list[bool]] | None = None,
-        needs: tuple[str, ...] = (),
+        literals: tuple[str, ...] = (),
     ) -> Leaf:
         types = tuple(map(self.mapping.type_of, fields))
         source = self.text[expr.start : expr.end]
-        return Leaf(kind, fields, types, expr, source, holds, constants, operator, insensitive, many, needs)
+        return Leaf(kind, fields, types, expr, source, holds, constants, operator, insensitive, many, literals)
 
     def _bare_field(self, field: Field) -> Predicate:
         kind = self.resolve(field)
@@ -260,7 +260,7 @@ class _Binder(OperandBinder):
             constants=patterns,
             insensitive=expr.insensitive,
             many=compiled.match_many,
-            needs=compiled.required,
+            literals=compiled.required,
         )
 
     def _globs(self, expr: Expr, field: Field, patterns: tuple[str, ...], insensitive: bool) -> Leaf:

@@ -161,7 +161,7 @@ def _sequences(bound: BoundSequenceQuery, events: list[_Event]) -> list[Sequence
     runs = matcher.complete
     if missing and bound.maxspan is not None:
         runs = without_missing(runs, [stage for stage, _ in missing], bound.maxspan)
-    ordered = sorted(runs, key=lambda found: (found.hits[-1].order, [_key_rank(value) for value in found.key]))
+    ordered = sorted(runs, key=lambda found: (found.hits[-1].order, [key_rank(value) for value in found.key]))
     return [_sequence(bound, found) for found in ordered]
 
 
@@ -209,7 +209,7 @@ def _join_value(kind: Type, value: Scalar) -> JoinValue:
     return ("text", value) if isinstance(value, str) else ("number", value)
 
 
-def _key_rank(value: JoinValue) -> tuple[int, int | float, str]:
+def key_rank(value: JoinValue) -> tuple[int, int | float, str]:
     return (-1, 0, "") if value[1] is None else _rank(value[1])
 
 

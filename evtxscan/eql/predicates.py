@@ -4,6 +4,7 @@ A tree is made of ``All``, ``AnyOf``, ``Not``, ``Constant`` and ``Leaf``. A leaf
 says which fields it needs and answers as Elasticsearch does for any values of them. ``logic`` evaluates the trees.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,9 @@ from evtxscan.eql.ast import Expr, Scalar
 from evtxscan.eql.mapping import Type
 from evtxscan.eql.patterns import has_wildcard, longest_literal
 
+# Operators of scripts over a text that ask for words in it, wherever they stand.
+_OF_WORDS = frozenset(["phrase", "pattern"])
+_SPACE = re.compile(r"\s")
 _COMPARED_AS_TEXT = frozenset([Type.KEYWORD, Type.TEXT, Type.UNKNOWN])
 
 Values = tuple[Scalar, ...]
@@ -45,8 +49,9 @@ class Leaf:
 
     ``fields`` are the paths it needs and ``types`` what the mapping says of them, in the same order; ``expr`` is the
     node it was written as and ``source`` its text. ``constants``, ``operator`` and ``insensitive`` describe the test by
-    ``kind``; ``needs`` are a regular expression's required texts. ``holds`` answers for one value per field, None where
-    the field is missing; callers use ``test``.
+    ``kind``; ``literals`` are texts of which every value that passes a regular expression or a script contains one,
+    whatever the case of A to Z. ``holds`` answers for one value per field, None where the field is missing; callers use
+    ``test``.
     """
 
     kind: LeafKind
@@ -59,7 +64,7 @@ class Leaf:
     operator: str = ""
     insensitive: bool = False
     many: Callable[[Iterable[str]], list[bool]] | None = None
-    needs: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -109,10 +114,10 @@ class Leaf:
     def required_literals(self) -> tuple[str, ...]:
         """Return texts of which a value that passes contains one; () if that would not narrow anything down.
 
-        Compare with A to Z folded: a regular expression's are, and those of a test that ignores case.
+        Compare with A to Z folded: so are those of regular expressions and scripts, and tests may ignore case.
         """
-        if self.needs:
-            return self.needs
+        if self.literals:
+            return self.literals
         if not _COMPARED_AS_TEXT.issuperset(self.types):
             return ()  # 10.1.2.3 is in 10.0.0.0/8, and 1.0 is 1
         if self.kind is LeafKind.EQUAL and all(isinstance(constant, str) for constant in self.constants):
@@ -121,13 +126,26 @@ class Leaf:
             literals = tuple(longest_literal(pattern) for pattern in self.globs)
         return literals if all(literals) else ()
 
-    @property
-    def holds_for_parts(self) -> bool:
-        """Whether a text passes as soon as a part of it does."""
+    def holds_beyond(self, values: Sequence[Values]) -> bool:
+        """Return whether what passes with these values, parts of longer texts, passes with the whole texts as well.
+
+        Tests for words count what begins and ends in a part: at its edge there may be half a word.
+        """
         globs = self.globs
-        return self.kind is LeafKind.EXISTS or (
-            bool(globs) and all(glob[:1] == "*" and glob[-1:] == "*" for glob in globs)
-        )
+        if self.kind is LeafKind.EXISTS or (globs and all(glob[:1] == "*" == glob[-1:] for glob in globs)):
+            return True
+        if self.kind is LeafKind.SCRIPT and self.operator in _OF_WORDS and self.types == (Type.TEXT,):
+            return any(self.holds(_without_edges(str(value))) for value in values[0])
+        return False
+
+
+def _without_edges(text: str) -> str:
+    """Return a text from its first space on and up to its last one; "" where it has none."""
+    first = _SPACE.search(text)
+    if first is None:
+        return ""
+    end = next(place for place in range(len(text), 0, -1) if text[place - 1].isspace())
+    return text[first.start() : end]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from typing import Any, Generic, TypeVar
 E = TypeVar("E")
 Key = tuple[Any, ...]
 
+# Partial sequences that are kept before those too old to be completed are looked for.
+SWEEP = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Hit(Generic[E]):
@@ -41,25 +44,34 @@ class SequenceMatcher(Generic[E]):
     complete: list[Run[E]] = field(default_factory=list)
     """The sequences found so far, in the order of their last events."""
     _partials: dict[tuple[Key, int], tuple[Hit[E], ...]] = field(default_factory=dict)
-    _untils: dict[Key, int] = field(default_factory=dict)
+    _swept_at: int = SWEEP
 
     def feed(self, hit: Hit[E], served: Iterable[tuple[int, Iterable[Key]]], until: Iterable[Key] = ()) -> None:
         """Take the next event: the stages it serves, each with its join keys, and the keys for which it is ``until``.
 
-        Events come in rising ``order``. Later stages are served first, so that no event follows itself.
+        Events come in rising ``order``. Later stages are served first, so that no event follows itself. What ``until``
+        ends is given up, also what has this very event as its last so far.
         """
         for stage, keys in sorted(served, key=lambda entry: -entry[0]):
             for key in keys:
                 self._serve(hit, stage, key)
         for key in until:
-            self._untils[key] = hit.order
+            for stage in range(self.stages - 1):
+                self._partials.pop((key, stage), None)
+        if self.maxspan is not None and len(self._partials) >= self._swept_at:
+            self._sweep(hit.time - self.maxspan)
+
+    def _sweep(self, time: int) -> None:
+        """Drop what began before ``time``: no event to come is near enough to end it."""
+        self._partials = {place: hits for place, hits in self._partials.items() if hits[0].time >= time}
+        self._swept_at = max(SWEEP, 2 * len(self._partials))
 
     def _serve(self, hit: Hit[E], stage: int, key: Key) -> None:
         before: tuple[Hit[E], ...] = ()
         if stage > 0:
             # The partial is used up even if the checks then fail.
             taken = self._partials.pop((key, stage - 1), None)
-            if taken is None or not self._may_follow(taken, hit, key):
+            if taken is None or not self._may_follow(taken, hit):
                 return
             before = taken
         hits = (*before, hit)
@@ -68,10 +80,8 @@ class SequenceMatcher(Generic[E]):
         else:
             self._partials[key, stage] = hits
 
-    def _may_follow(self, partial: tuple[Hit[E], ...], hit: Hit[E], key: Key) -> bool:
-        if self.maxspan is not None and hit.time - partial[0].time > self.maxspan:
-            return False
-        return self._untils.get(key, -1) < partial[-1].order
+    def _may_follow(self, partial: tuple[Hit[E], ...], hit: Hit[E]) -> bool:
+        return self.maxspan is None or hit.time - partial[0].time <= self.maxspan
 
 
 @dataclass(slots=True)

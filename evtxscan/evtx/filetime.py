@@ -8,6 +8,8 @@ TICKS_PER_SECOND = 10_000_000
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 # 9999-12-31T23:59:59.9999999Z, the last moment that datetime can name.
 MAX_TICKS = 2650467743999999999
+_UNIX_EPOCH = 116_444_736_000_000_000  # 1970-01-01T00:00:00Z
+_TICKS_PER_MILLISECOND = 10_000
 
 
 def to_iso(ticks: int, digits: int = 7) -> str:
@@ -37,3 +39,8 @@ def from_iso(text: str) -> int:
     delta = moment - _EPOCH
     ticks = (delta.days * 86400 + delta.seconds) * TICKS_PER_SECOND + delta.microseconds * 10
     return ticks + int((fraction + "0000000")[:7])
+
+
+def to_milliseconds(ticks: int) -> int:
+    """Return ticks as whole milliseconds since 1970, cut and not rounded: the times that Elasticsearch compares."""
+    return (ticks - _UNIX_EPOCH) // _TICKS_PER_MILLISECOND

@@ -106,7 +106,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        anchor=anchor, brief=brief, lines=lines, link=link, paragraphs=paragraphs, readable_time=readable_time
+        anchor=anchor,
+        brief=brief,
+        duration=wording.duration,
+        lines=lines,
+        link=link,
+        paragraphs=paragraphs,
+        readable_time=readable_time,
+        tojson_text=plain,
     )
     environment.globals.update(count=wording.count, max_value=MAX_VALUE)
     return environment

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
+from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
 from evtxscan.export.result import Result, events_of
 from evtxscan.export.text import visible
 from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, verdict_title
@@ -27,6 +28,7 @@ PIPED_WIDTH = 120
 MAX_VALUE = 400
 MAX_SESSIONS = 3
 MAX_PARTS = 10
+MAX_GROUP_EVENTS = 2
 PAGE = 200
 _FILL = re.compile(" +$", re.MULTILINE)
 
@@ -115,15 +117,31 @@ def _print_finding(finding: Document, console: Console) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(width=12, no_wrap=True)
     grid.add_column(ratio=1)
-    for event in events_of(finding):
-        for label, value in _event_rows(event):
-            if value:
-                grid.add_row(Text(label, style="dim"), _text(value, limit=MAX_VALUE))
-    for label, value in _finding_rows(finding["evtxscan"]):
+    for label, value in _rows(finding):
         if value:
             grid.add_row(Text(label, style="dim"), _text(value, limit=MAX_VALUE))
     console.print(grid)
     console.print()
+
+
+def _rows(finding: Document) -> Iterator[tuple[str, str]]:
+    ours = finding["evtxscan"]
+    events = events_of(finding)
+    if group := group_view(ours):
+        yield "group", together(group.shared) or "all events"
+        yield "events", group_line(group)
+        yield "asked for", asked_line(group)
+        events = events[:MAX_GROUP_EVENTS]
+    for event in events:
+        yield from _event_rows(event)
+    if group and group.count > len(events):
+        yield "", f"and {count(group.count - len(events), 'more event')}"
+    if novelty := novelty_view(ours):
+        for combination in novelty.combinations:
+            seen = f" (last seen {combination.last_seen})" if combination.last_seen else ""
+            yield "new", together(combination.terms) + seen
+        yield "history", novelty_line(novelty)
+    yield from _finding_rows(ours)
 
 
 def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:

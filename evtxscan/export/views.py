@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.export.fields import Document, flatten, get, plain, readable_time, texts
+from evtxscan.export.groups import GroupView, NoveltyView, group_view, novelty_view
 from evtxscan.export.result import events_of, first_event
 from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
 from evtxscan.export.wording import account, explain_origin, explain_reason, field_meaning
@@ -92,7 +93,10 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding as its section of the report shows it; ``events`` holds None where a sequence has no event."""
+    """One finding as its section of the report shows it; ``events`` holds None where a sequence has no event.
+
+    ``group`` is there for threshold rules and ``novelty`` for new-terms rules.
+    """
 
     number: int
     finding_id: str
@@ -108,6 +112,8 @@ class FindingView:
     logons_before: list[SessionView]
     witnesses: list[str]
     join_keys: list[str]
+    group: GroupView | None
+    novelty: NoveltyView | None
 
 
 def finding_view(number: int, finding: Document) -> FindingView:
@@ -130,6 +136,8 @@ def finding_view(number: int, finding: Document) -> FindingView:
         logons_before=sessions_by_start(ours.get("logons_before")),
         witnesses=texts(ours.get("witnesses")),
         join_keys=texts(ours.get("join_keys")),
+        group=group_view(ours),
+        novelty=novelty_view(ours),
     )
 
 

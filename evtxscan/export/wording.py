@@ -13,6 +13,7 @@ from evtxscan import schema
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
 
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond"))
 _CODE = re.compile("[a-z]+(_[a-z0-9]+)*")
 
 
@@ -75,6 +76,19 @@ def logon_type(session: Document) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun, ``1 record`` or ``2,000 records``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def duration(milliseconds: int) -> str:
+    """Return a length of time in its two largest units, ``2 hours 37 minutes``, cut and not rounded."""
+    parts: list[str] = []
+    rest = milliseconds
+    for length, unit in _UNITS:
+        number, rest = divmod(rest, length)
+        if number:
+            parts.append(count(number, unit))
+        if parts and (len(parts) == 2 or not number):
+            break
+    return " ".join(parts) or "0 seconds"
 
 
 def summary_line(result: Result) -> str:

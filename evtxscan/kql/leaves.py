@@ -22,7 +22,7 @@ from evtxscan.eql.matchers import exists as is_there
 from evtxscan.eql.patterns import glob_set
 from evtxscan.eql.predicates import Constant, Leaf, LeafKind, Predicate, any_of
 from evtxscan.eql.scalars import as_text, fold_ascii
-from evtxscan.kql.analysis import Analyzer, analyzer_of, lower_case, text_fields
+from evtxscan.kql.analysis import Analyzer, analyzer_of, lower_case, powershell_tokens, text_fields
 from evtxscan.kql.wildcards import Pattern, matcher
 
 CASELESS = ".caseless"
@@ -85,7 +85,9 @@ class LeafMaker:
         if not phrases:
             return Constant(False)
         constants = tuple(map(" ".join, phrases))
-        return self._script(written, path, "phrase", constants, _phrase_test(phrases, analyze), kind=Type.TEXT)
+        test = _phrase_test(phrases, analyze)
+        literals = _literals(analyze, _longest_tokens(phrases))
+        return self._script(written, path, "phrase", constants, test, kind=Type.TEXT, literals=literals)
 
     def pattern(
         self, written: Written, path: str, patterns: Sequence[Pattern], *, insensitive: bool = False
@@ -103,7 +105,8 @@ class LeafMaker:
                 raise ValueError(f"{path} is text, where a pattern is for one word; it cannot have a space")
             analyze, fits = analyzer_of(path), matcher([pattern.mapped(lower_case) for pattern in patterns])
             test: TextTest = lambda text: any(map(fits, analyze(text)))  # noqa: E731 - typed here
-            return self._script(written, path, "pattern", constants, test, kind=Type.TEXT)
+            literals = _literals(analyze, [pattern.mapped(lower_case).longest_text for pattern in patterns])
+            return self._script(written, path, "pattern", constants, test, kind=Type.TEXT, literals=literals)
         return any_of([*self._globs(written, path, patterns, insensitive)])
 
     def order(self, written: Written, path: str, operator: str, value: str) -> Predicate:
@@ -134,15 +137,18 @@ class LeafMaker:
         if others:
             constants = tuple(pattern.written for pattern in others)
             operator = "pattern in any case" if insensitive else "pattern"
-            yield self._script(written, path, operator, constants, matcher(others, insensitive))
+            literals = [pattern.longest_text for pattern in others]
+            yield self._script(written, path, operator, constants, matcher(others, insensitive), literals=literals)
 
     def _any_token(self, written: Written, path: str, values: Sequence[str]) -> Predicate:
         analyze = analyzer_of(path)
         wanted = frozenset(token for value in values for token in analyze(value))
         if not wanted:
             return Constant(False)
-        test = _phrase_test([(token,) for token in sorted(wanted)], analyze)
-        return self._script(written, path, "phrase", tuple(sorted(wanted)), test, kind=Type.TEXT)
+        tokens = tuple(sorted(wanted))
+        test = _phrase_test([(token,) for token in tokens], analyze)
+        literals = _literals(analyze, tokens)
+        return self._script(written, path, "phrase", tokens, test, kind=Type.TEXT, literals=literals)
 
     def _script(
         self,
@@ -153,6 +159,7 @@ class LeafMaker:
         test: TextTest,
         *,
         kind: Type | None = None,
+        literals: Sequence[str] = (),
     ) -> Predicate:
         return self._leaf(
             LeafKind.SCRIPT,
@@ -162,6 +169,7 @@ class LeafMaker:
             constants=constants,
             operator=operator,
             kind=kind,
+            literals=tuple(literals) if all(literals) else (),
         )
 
     def _leaf(
@@ -176,6 +184,7 @@ class LeafMaker:
         insensitive: bool = False,
         many: Callable[[Iterable[str]], list[bool]] | None = None,
         kind: Type | None = None,
+        literals: tuple[str, ...] = (),
     ) -> Predicate:
         field = self.target(path)
         if not self.mapping.exists(field):
@@ -183,7 +192,9 @@ class LeafMaker:
         types = (kind or self.mapping.type_of(field),)
         expr = _expr(written, path, constants)
         given = tuple(constants)
-        return Leaf(kind_of_test, (field,), types, expr, written.source, holds, given, operator, insensitive, many)
+        return Leaf(
+            kind_of_test, (field,), types, expr, written.source, holds, given, operator, insensitive, many, literals
+        )
 
 
 def _expr(written: Written, path: str, constants: Sequence[Scalar]) -> Expr:
@@ -192,12 +203,25 @@ def _expr(written: Written, path: str, constants: Sequence[Scalar]) -> Expr:
     return Match(start, end, ":", False, Field(start, end, path), literals)
 
 
+def _longest_tokens(phrases: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return for each phrase a token that its matches contain."""
+    return tuple(max(phrase, key=len) for phrase in phrases)
+
+
+def _literals(analyze: Analyzer, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return parts of tokens as texts to look for in values, if an analyzer changes nothing but the case of A to Z.
+
+    The tokens of others need not stand in the value: the Kelvin sign becomes a k.
+    """
+    return tuple(texts) if analyze is powershell_tokens else ()
+
+
 def _phrase_test(phrases: Sequence[tuple[str, ...]], analyze: Analyzer) -> TextTest:
     """Return the test whether the tokens of a text hold those of one of the phrases, in a row."""
     wanted = tuple(dict.fromkeys(f" {' '.join(phrase)} " for phrase in phrases))
     # Searching for one token costs far less than cutting up a script. Only ASCII tokens of ASCII texts: there, no
     # character but its capital can be lowered to one of the token.
-    hints = tuple(max(phrase, key=len) for phrase in phrases)
+    hints = _longest_tokens(phrases)
 
     def test(text: str) -> bool:
         if text.isascii():

@@ -45,6 +45,11 @@ class Pattern:
         )
 
     @property
+    def longest_text(self) -> str:
+        """The longest of its plain texts, which every match contains; "" for wildcards alone."""
+        return max((part for part in self.parts if isinstance(part, str)), key=len, default="")
+
+    @property
     def is_lone_star(self) -> bool:
         """Whether it is a single ``*``."""
         return self.parts == (Wild.ANY,)

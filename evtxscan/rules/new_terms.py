@@ -15,10 +15,10 @@ A log begins somewhere, and before that all is unknown: ``known`` tells how much
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from evtxscan.rules.rows import Key, MalformedError, Row, in_order, keys_of, window
+from evtxscan.rules.rows import Key, MalformedError, Row, keys_of, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,20 @@ def read_new_terms(table: object) -> NewTerms:
         raise MalformedError(f"new_terms.history_window_start: {error}") from None
 
 
-def new_terms(rows: Iterable[Row], history: int, start: int | None = None) -> list[NewTerm]:
-    """Return the events with new combinations, in order of time; one for each new combination of an event.
+def new_terms(
+    rows: Iterable[Row], history: int, begins: Callable[[int], int | None] = lambda _: None
+) -> Iterator[NewTerm]:
+    """Yield the events with new combinations, in order of time; one for each new combination of an event.
 
-    ``history`` is the length of the window in milliseconds; ``start`` the time at which the evidence begins.
+    Rows come in order of time. ``history`` is the length of the window in milliseconds; ``begins`` tells at what time
+    the evidence begins that an event is part of (None: not known).
     """
     seen: dict[Key, int] = {}
-    found: list[NewTerm] = []
-    for row in in_order(rows):
-        known = None if start is None else max(0, min(history, row.time - start))
+    for row in rows:
         for key in keys_of(row.values):
             last = seen.get(key)
             if last is None or row.time - last > history:
-                found.append(NewTerm(row.event, row.time, key, last, known))
+                begin = begins(row.event)
+                known = None if begin is None else max(0, min(history, row.time - begin))
+                yield NewTerm(row.event, row.time, key, last, known)
             seen[key] = row.time
-    return found

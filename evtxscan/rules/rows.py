@@ -33,11 +33,6 @@ class Row:
     values: tuple[Values, ...]
 
 
-def in_order(rows: Iterable[Row]) -> list[Row]:
-    """Return rows by time; those of one time in the order given."""
-    return sorted(rows, key=lambda row: row.time)
-
-
 def keys_of(values: Iterable[Values]) -> list[Key]:
     """Return every combination of one value of each field, each once; none where a field is missing.
 

@@ -15,6 +15,7 @@ from evtxscan.rules.rows import MalformedError, window
 from evtxscan.rules.threshold import Threshold, read_threshold
 
 SEVERITIES = ("low", "medium", "high", "critical")
+_DEFAULT_LANGUAGES = dict.fromkeys(("query", "threshold", "new_terms", "saved_query", "threat_match"), "kuery")
 DEFAULT_LOOKBACK = "now-6m"
 """How far back Kibana looks with a rule that does not say."""
 
@@ -88,7 +89,7 @@ def parse_rule(raw: bytes, path: str) -> Rule:
         name=get.text("name"),
         version=str(table.get("version", "")),
         type=rule_type,
-        language=get.text("language", required=False) or rule_type,
+        language=get.text("language", required=False) or _DEFAULT_LANGUAGES.get(rule_type, rule_type),
         query=query,
         query_line=_line_of_query(text),
         severity=get.one_of("severity", SEVERITIES),

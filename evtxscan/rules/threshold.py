@@ -9,12 +9,14 @@ would have cut in two, and different values are counted exactly, where Elasticse
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from evtxscan.rules.rows import Key, MalformedError, Row, in_order, keys_of
+from evtxscan.eql.predicates import Values
+from evtxscan.rules.rows import Key, MalformedError, Row, keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,56 +91,91 @@ def _count(table: Mapping[str, Any], name: str) -> int:
 def over_threshold(rows: Iterable[Row], threshold: Threshold, span: int | None = None) -> list[ThresholdHit]:
     """Return the groups over the threshold within ``span`` milliseconds (None: at all), by time, then values.
 
-    The values of a row are those of ``threshold.row_fields``.
+    Rows come in order of time; their values are those of ``threshold.row_fields``. Of rows that no window can reach any
+    more nothing is kept but the hits that they are in.
     """
-    groups: dict[Key, list[Row]] = {}
-    for row in in_order(rows):
-        for key in keys_of(row.values[: len(threshold.fields)]):
-            groups.setdefault(key, []).append(row)
-    found = [
-        _hit(key, group[first : last + 1], threshold)
-        for key, group in groups.items()
-        for first, last in _joined(_windows(group, threshold, span))
-    ]
+    grouped = len(threshold.fields)
+    groups: dict[Key, _Group] = {}  # the one that had a row last stands last
+    found: list[ThresholdHit] = []
+    for row in rows:
+        for key in keys_of(row.values[:grouped]):
+            group = groups.pop(key, None) or _Group(key, threshold, span)
+            groups[key] = group
+            found += group.add(row)
+        while span is not None and groups and row.time - (oldest := next(iter(groups.values()))).end > span:
+            found += groups.pop(oldest.key).finish()
+    found += [hit for group in groups.values() for hit in group.finish()]
     return sorted(found, key=lambda hit: (hit.start, tuple(map(str, hit.key))))
 
 
-def _windows(group: list[Row], threshold: Threshold, span: int | None) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of the widest window that ends at each row, if it is over the threshold."""
-    counted = len(threshold.fields)
-    counters: list[Counter[object]] = [Counter() for _ in threshold.cardinality]
-    first = 0
-    for last, row in enumerate(group):
-        for counter, values in zip(counters, row.values[counted:], strict=True):
+class _Group:
+    """The rows of one group that the window reaches back to, and the hit that they may belong to."""
+
+    def __init__(self, key: Key, threshold: Threshold, span: int | None) -> None:
+        self.key = key
+        self._threshold = threshold
+        self._span = span
+        self._window: deque[Row] = deque()
+        self._counters: list[Counter[object]] = [Counter() for _ in threshold.cardinality]
+        self._hit: _OpenHit | None = None
+        self._waiting = 0  # rows at the end of the window that the hit does not have yet
+
+    @property
+    def end(self) -> int:
+        """The time of the last row."""
+        return self._window[-1].time
+
+    def add(self, row: Row) -> list[ThresholdHit]:
+        """Take the next row; return the hit that is complete because a new one begins."""
+        self._window.append(row)
+        self._waiting += 1
+        for counter, values in zip(self._counters, self._counted(row), strict=True):
             counter.update(dict.fromkeys(values, 1))
-        while span is not None and row.time - group[first].time > span:
-            for counter, values in zip(counters, group[first].values[counted:], strict=True):
-                for value in set(values):
-                    counter[value] -= 1
-                    if not counter[value]:
-                        del counter[value]
-            first += 1
-        enough = last - first + 1 >= threshold.value
-        pairs = zip(counters, threshold.cardinality, strict=True)
-        if enough and all(len(counter) >= entry.value for counter, entry in pairs):
-            yield first, last
+        while self._span is not None and row.time - self._window[0].time > self._span:
+            self._drop()
+        if not self._is_over():
+            return []
+        done: list[ThresholdHit] = []
+        if self._hit is None or self._waiting >= len(self._window):  # nothing of the hit is in the window
+            done = self.finish()
+            self._hit, self._waiting = _OpenHit(self.key, len(self._counters)), len(self._window)
+        for one in islice(self._window, len(self._window) - self._waiting, None):
+            self._hit.add(one, self._counted(one))
+        self._waiting = 0
+        return done
+
+    def finish(self) -> list[ThresholdHit]:
+        """Return the hit, if there is one."""
+        return [] if self._hit is None else [self._hit.closed()]
+
+    def _drop(self) -> None:
+        for counter, values in zip(self._counters, self._counted(self._window.popleft()), strict=True):
+            for value in set(values):
+                counter[value] -= 1
+                if not counter[value]:
+                    del counter[value]
+
+    def _is_over(self) -> bool:
+        pairs = zip(self._counters, self._threshold.cardinality, strict=True)
+        return len(self._window) >= self._threshold.value and all(len(seen) >= least.value for seen, least in pairs)
+
+    def _counted(self, row: Row) -> tuple[Values, ...]:
+        return row.values[len(self._threshold.fields) :]
 
 
-def _joined(windows: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join windows that share rows; they come in order of their ends, and of their starts."""
-    found: list[tuple[int, int]] = []
-    for first, last in windows:
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], last)
-        else:
-            found.append((first, last))
-    return found
+class _OpenHit:
+    def __init__(self, key: Key, counted: int) -> None:
+        self._key = key
+        self._events: list[int] = []
+        self._times: list[int] = []
+        self._different: list[set[object]] = [set() for _ in range(counted)]
 
+    def add(self, row: Row, counted: tuple[Values, ...]) -> None:
+        self._events.append(row.event)
+        self._times = [*self._times[:1], row.time]
+        for seen, values in zip(self._different, counted, strict=True):
+            seen.update(values)
 
-def _hit(key: Key, rows: list[Row], threshold: Threshold) -> ThresholdHit:
-    counted = len(threshold.fields)
-    different = tuple(
-        len({value for row in rows for value in row.values[counted + place]})
-        for place in range(len(threshold.cardinality))
-    )
-    return ThresholdHit(key, tuple(row.event for row in rows), rows[0].time, rows[-1].time, different)
+    def closed(self) -> ThresholdHit:
+        different = tuple(map(len, self._different))
+        return ThresholdHit(self._key, tuple(self._events), self._times[0], self._times[-1], different)

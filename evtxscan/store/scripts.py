@@ -43,6 +43,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedScript:
+    """The texts of a block, in order; one and all of it where it ``is_complete``. Its length is in characters."""
+
+    texts: tuple[str, ...]
+    is_complete: bool
+
+    def __len__(self) -> int:
+        return sum(map(len, self.texts))
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """What a record is a part of.
 
@@ -69,11 +80,6 @@ class Scripts:
         """Return whether the case has any script block of several records."""
         return self._db.execute("SELECT 1 FROM script_block LIMIT 1").fetchone() is not None
 
-    def is_complete(self, event: int) -> bool:
-        """Return whether all parts of the block that an event stands for are there and were put together."""
-        found = self._db.execute("SELECT state = 'complete' FROM script_block WHERE event = ?", (event,)).fetchone()
-        return found is not None and bool(found[0])
-
     def parts(self, rows: Sequence[int]) -> dict[int, Part]:
         """Return what each of these events is a part of; those that are none are not in it."""
         found: dict[int, Part] = {}
@@ -95,14 +101,11 @@ class Scripts:
         sql = "SELECT first, last, text, is_exact FROM script_block_text WHERE block = ? ORDER BY first"
         return [Run(first, last, text, bool(exact)) for first, last, text, exact in self._db.execute(sql, (block,))]
 
-    def texts(self, event: int) -> tuple[str, ...]:
-        """Return the values of the script's text for an event that stands for a block."""
-        sql = (
-            "SELECT t.text FROM script_block b JOIN script_block_text t ON t.block = b.id WHERE b.event = ?"
-            " ORDER BY t.first"
-        )
-        found = tuple(text for (text,) in self._db.execute(sql, (event,)))
-        return found or self._own(event)
+    def joined(self, event: int) -> JoinedScript:
+        """Return the script of the block that an event stands for; the event's own part if nothing was put together."""
+        block, state = self._db.execute("SELECT id, state FROM script_block WHERE event = ?", (event,)).fetchone()
+        texts = tuple(run.text for run in self.runs(block))
+        return JoinedScript(texts or self._own(event), state == "complete")
 
     def _own(self, event: int) -> tuple[str, ...]:
         row = self._db.execute(f"SELECT {OWN_TEXT} FROM event WHERE id = ?", (event,)).fetchone()

@@ -70,6 +70,7 @@ process where host.os.type == "windows" and event.type == "start" and
   process.parent.args : "UsoSvc" and
   not process.executable : ("?:\\\\Windows\\\\System32\\\\UsoClient.exe", "?:\\\\Windows\\\\System32\\\\WerFault.exe")
 """,
+        "filters": [],
     }
 
 
@@ -198,6 +199,105 @@ def sequence_finding() -> Document:
     return {"evtxscan": {**kept, "events": [event, None], "join_keys": ["{b3a1c5d2-3c53-69b1-4e02-00000000a700}"]}}
 
 
+def threshold_finding() -> Document:
+    """Services stopped one after the other: a group of 31 events on one host, of which two are told and four named."""
+    made = sysmon_finding()
+    ours = made["evtxscan"]
+    events = [
+        {**made, "evtxscan": {name: ours[name] for name in ("event", "provenance", "session", "raw_xml")}}
+        for _ in range(2)
+    ]
+    rule_ = {
+        **_kuery_rule("7a1c5f0e-0001-4c5e-9a53-0d1f8a4f4e5b", "threshold"),
+        "threshold": {
+            "fields": ["host.id", "user.name"],
+            "count": 10,
+            "cardinality": [{"field": "process.args", "value": 3}],
+            "window_ms": 540_000,
+        },
+    }
+    group = {
+        "terms": [{"field": "host.id", "value": "ws-041.corp.example"}, {"field": "user.name", "value": "SYSTEM"}],
+        "count": 31,
+        "cardinality": [{"field": "process.args", "value": 17}],
+        "start": "2026-03-11T09:41:07.318Z",
+        "end": "2026-03-11T09:44:59.0017713Z",
+        "hosts": ["ws-041.corp.example"],
+        "event_ids": [f"5d1f0c1f7f4f2b1a-6-{offset}" for offset in (41_320, 41_888, 42_456, 43_024)],
+    }
+    kept = {name: ours[name] for name in ("matched", "relies_on_missing", "sessions_open", "logons_before")}
+    return {
+        "evtxscan": {**kept, "finding": {"id": "0c6a4d38e27b0b5f"}, "rule": rule_, "threshold": group, "events": events}
+    }
+
+
+def new_terms_finding() -> Document:
+    """The hijack as a rule that asks for programs not seen before; the log does not reach back far enough."""
+    finding = security_finding()
+    finding["evtxscan"].update(
+        finding={"id": "5f4415e27b0b71c0"},
+        rule={
+            **_kuery_rule("7a1c5f0e-0002-4c5e-9a53-0d1f8a4f4e5b", "new_terms"),
+            "new_terms": {"fields": ["host.id", "process.executable"], "history_ms": 604_800_000},
+        },
+        new_terms={
+            "history_ms": 604_800_000,
+            "known_ms": 9_471_973,
+            "combinations": [
+                {
+                    "terms": [
+                        {"field": "host.id", "value": "ws-041.corp.example"},
+                        {"field": "process.executable", "value": r"C:\ProgramData\o.exe"},
+                    ],
+                    "last_seen": "2026-02-28T17:20:11.004Z",
+                }
+            ],
+        },
+    )
+    return finding
+
+
+def _kuery_rule(identifier: str, kind: str) -> Document:
+    given = {"id": identifier, "name": f"A rule of type {kind}", "type": kind, "language": "kuery"}
+    query = "event.category:process and process.parent.args:UsoSvc"
+    program = {"value": "?:\\\\Windows\\\\System32\\\\*", "case_insensitive": True}
+    filters = [{"meta": {"negate": True}, "query": {"wildcard": {"process.executable": program}}}]
+    return {**rule(), **given, "query": query, "filters": filters}
+
+
+def kuery_result() -> Result:
+    """What rules in KQL give: a group of events, and an event with a value that may be new."""
+    findings = (threshold_finding(), new_terms_finding())
+    rules = tuple(finding["evtxscan"]["rule"] for finding in findings)
+    short = (Missing("*", 1, "history_too_short"),)
+    verdicts = tuple(Verdict(rule["id"], "ws-041.corp.example", "match", 4_120, short) for rule in rules)
+    return Result(
+        findings=findings, verdicts=verdicts, sources=result().sources, versions=result().versions, rules=rules
+    )
+
+
+def hostile_group(text: str) -> Document:
+    """A group with ``text`` wherever an attacker, or a rule, can put it."""
+    finding = threshold_finding()
+    ours = finding["evtxscan"]
+    ours["events"] = [
+        {**event, "evtxscan": {name: made["evtxscan"][name] for name in ("event", "provenance", "raw_xml")}}
+        for made in [hostile_finding(text)]
+        for event in [made]
+    ]
+    ours["threshold"].update(terms=[{"field": text, "value": text}], hosts=[text, text + "2"])
+    ours["threshold"]["cardinality"][0]["field"] = text
+    ours["rule"].update(name=text, filters=[{text: text}], query=text)
+    return finding
+
+
+def hostile_new_terms(text: str) -> Document:
+    """An event whose new value is ``text``."""
+    finding = new_terms_finding()
+    finding["evtxscan"]["new_terms"]["combinations"][0]["terms"] = [{"field": text, "value": text}]
+    return finding
+
+
 def hostile_finding(text: str) -> Document:
     """The hijack with ``text`` wherever an attacker, or a log made by one, can put it."""
     finding = copy.deepcopy(sysmon_finding())
@@ -287,7 +387,12 @@ def result() -> Result:
 
 def hostile_result() -> Result:
     """Every hostile text in one result, in findings and around them."""
-    findings = tuple(hostile_finding(text) for text in HOSTILE.values())
+    short = [text for text in HOSTILE.values() if len(text) < 1_000]
+    findings = (
+        *map(hostile_finding, HOSTILE.values()),
+        *map(hostile_group, short),
+        *map(hostile_new_terms, short),
+    )
     texts = list(HOSTILE.values())
     return Result(
         findings=findings,

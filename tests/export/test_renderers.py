@@ -42,6 +42,12 @@ def test_a_result_is_written_as_before(form: str) -> None:
     _compare(f"result.{SUFFIX.get(form, form)}", rendered(samples.result(), form))
 
 
+@pytest.mark.parametrize("form", RESULT_FORMATS)
+def test_groups_and_new_values_are_written_as_before(form: str) -> None:
+    # Catches the same for what rules in KQL give.
+    _compare(f"kuery.{SUFFIX.get(form, form)}", rendered(samples.kuery_result(), form))
+
+
 @pytest.mark.parametrize("form", EVENT_FORMATS)
 def test_events_are_written_as_before(form: str) -> None:
     # Catches the same for query.
@@ -129,10 +135,11 @@ def test_the_report_explains_each_verdict_and_reason_that_occurs() -> None:
 
 def test_every_table_of_the_report_has_scoped_headings_and_ids_are_unique() -> None:
     # Catches a report that a screen reader cannot read.
-    tree = lxml.html.document_fromstring(rendered(samples.hostile_result(), "html").decode("utf-8"))
+    result = samples.hostile_result()
+    tree = lxml.html.document_fromstring(rendered(result, "html").decode("utf-8"))
     assert all(heading.get("scope") in ("col", "row") for heading in tree.iter("th"))
     findings = [element.get("id") for element in tree.iter("article") if element.get("class") is None]
-    assert len(findings) == len(set(findings)) == len(samples.HOSTILE)
+    assert len(findings) == len(set(findings)) == len(result.findings)
 
 
 def test_lost_evidence_and_refused_rules_stand_in_the_summary() -> None:

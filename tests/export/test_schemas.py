@@ -19,6 +19,7 @@ from tests.export.schemas import NAMES, faults, load
 
 Document = dict[str, Any]
 FINDINGS = (samples.sysmon_finding, samples.security_finding, samples.sequence_finding)
+FINDINGS += (samples.threshold_finding, samples.new_terms_finding)
 SUMMARY: Document = {
     "sources": [*samples.result().sources],
     "skipped": [{"path": "notes.txt", "reason": "no event log"}],
@@ -66,7 +67,8 @@ def test_an_ingest_summary_is_valid() -> None:
 def test_a_hostile_finding_is_valid() -> None:
     # Catches patterns that only tame text fits: a log may hold anything.
     for text in samples.HOSTILE.values():
-        assert faults("finding", samples.hostile_finding(text)) == []
+        for make in (samples.hostile_finding, samples.hostile_group, samples.hostile_new_terms):
+            assert faults("finding", make(text)) == []
 
 
 BROKEN: dict[str, Callable[[Document], object]] = {

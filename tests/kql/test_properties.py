@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evtxscan.eql.predicates import leaves
+from evtxscan.eql.scalars import fold_ascii
 from evtxscan.errors import EqlError
 from evtxscan.kql import bind, parse, run
 from evtxscan.kql.analysis import powershell_tokens
@@ -115,6 +116,20 @@ def test_tests_in_bulk_are_the_same_tests(listed: list[tuple[str, Any]], texts: 
         assert answers == [leaf.test([(text,)]) for text in texts]
         needed = leaf.required_literals
         assert not needed or all(any(n in t for n in needed) for t, yes in zip(texts, answers, strict=True) if yes)
+
+
+@given(st.lists(values(), min_size=1, max_size=3), st.lists(TEXTS, min_size=1, max_size=4))
+def test_no_script_is_passed_over_that_matches(listed: list[tuple[str, Any]], texts: list[str]) -> None:
+    """Catches a literal that a matching text need not contain: such a script would never be looked at."""
+    try:
+        tree = bind(f"{SCRIPT}:({' or '.join(written for written, _ in listed)})").event.predicate
+    except EqlError:  # a pattern with a space in it
+        return
+    for leaf in leaves(tree):
+        needed = [fold_ascii(literal) for literal in leaf.required_literals]
+        for text in texts:
+            if needed and leaf.test([(text,)]):
+                assert any(literal in fold_ascii(text) for literal in needed)
 
 
 @given(TEXTS, TEXTS)

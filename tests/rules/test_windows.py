@@ -12,7 +12,10 @@ from evtxscan.rules.threshold import Cardinality, Threshold, ThresholdHit, over_
 
 VALUES = st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
 ROWS = st.lists(st.tuples(st.integers(0, 20), VALUES, VALUES), max_size=12).map(
-    lambda rows: [Row(time, number, (first, second)) for number, (time, first, second) in enumerate(rows)]
+    lambda rows: [
+        Row(time, number, (first, second))
+        for number, (time, first, second) in enumerate(sorted(rows, key=lambda given: given[0]))
+    ]
 )
 
 
@@ -72,7 +75,7 @@ def test_a_value_is_new_once_and_again_after_the_window() -> None:
 
 def test_new_terms_knows_where_the_evidence_begins() -> None:
     rows = [row(3, 1, "a"), row(30, 2, "b")]
-    assert [found.known for found in new_terms(rows, history=10, start=0)] == [3, 10]
+    assert [found.known for found in new_terms(rows, 10, begins=lambda _: 0)] == [3, 10]
     assert [found.known for found in new_terms(rows, history=10)] == [None, None]
 
 
@@ -80,7 +83,7 @@ def test_combinations_are_new_not_values() -> None:
     rows = [row(0, 1, "h", "a"), row(1, 2, "h", "b"), row(2, 3, "g", "a"), row(3, 4, "h", "a"), row(4, 5, "g", "")]
     assert [found.event for found in new_terms(rows, history=10)] == [1, 2, 3]
     both = Row(0, 1, (("a", "b"), ("x",)))
-    assert new_terms([both], 1) == [NewTerm(1, 0, ("a", "x"), None, None), NewTerm(1, 0, ("b", "x"), None, None)]
+    assert list(new_terms([both], 1)) == [NewTerm(1, 0, ("a", "x"), None, None), NewTerm(1, 0, ("b", "x"), None, None)]
 
 
 @given(ROWS, st.integers(0, 8))

@@ -106,7 +106,7 @@ class _OneField:
     def __init__(self, tests: list[_Test]) -> None:
         (storage,) = tests[0].storages
         self._compute = None if is_plain(tests[0].storages) or isinstance(storage, Fixed) else storage.compute
-        self._is_part = isinstance(storage, Computed) and storage.squeeze is not None
+        self._is_part = isinstance(storage, Computed) and storage.is_part
         self._tests = tests
         self._everywhere: list[_Test] = []
         by_literal: dict[str, list[int]] = {}

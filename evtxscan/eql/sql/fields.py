@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -14,33 +14,23 @@ from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
-from evtxscan.store.scripts import SCRIPT_TEXT, Scripts
+from evtxscan.store.scripts import SCRIPT_TEXT, JoinedScript, Scripts
 
-# A field is one of these letters apart from its stored text: quotes and backslashes go when arguments are split.
-_UNQUOTED = str.maketrans("", "", '"\\')
-
-
-def _unquoted(text: str) -> str:
-    return text.translate(_UNQUOTED)
-
-
-def _as_is(text: str) -> str:
-    return text
-
-
-# Fields whose values are parts of the one text they are derived from (see Computed.squeeze).
-_SQUEEZE: dict[str, Callable[[str], str]] = {
-    "process.args": _unquoted,
-    "process.parent.args": _unquoted,
-    "process.name": _as_is,
-    "process.parent.name": _as_is,
-    "file.name": _as_is,
-    "file.directory": _as_is,
-    "file.extension": _as_is,
-    "dll.name": _as_is,
-    "registry.key": _as_is,
-    "registry.value": _as_is,
-}
+# Fields whose values are parts of the one text they are derived from (see Computed.is_part).
+_PARTS = frozenset(
+    {
+        "process.args",
+        "process.parent.args",
+        "process.name",
+        "process.parent.name",
+        "file.name",
+        "file.directory",
+        "file.extension",
+        "dll.name",
+        "registry.key",
+        "registry.value",
+    }
+)
 
 
 class FieldStore:
@@ -87,10 +77,9 @@ class FieldStore:
         if isinstance(found, Column):
             given = column(found.name)
             same = "number" if given.type == "long" else "text"
-            return Computed((given,), _same, ("column", same), _as_is if given.type == "keyword" else None)
+            return Computed((given,), _same, ("column", same), is_part=given.type == "keyword")
         inputs = tuple(column(given) if isinstance(given, str) else _data(given) for given in found.inputs)
-        squeeze = _SQUEEZE.get(field) if len(inputs) == 1 else None
-        return Computed(inputs, found.fn, ("derived", found.fn), squeeze)
+        return Computed(inputs, found.fn, ("derived", found.fn), is_part=len(inputs) == 1 and field in _PARTS)
 
     def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
         plain = self._plain(field, found)
@@ -138,20 +127,27 @@ def _inferred(field: str) -> Computed:
     name, function = INFERRED[field]
     # Lineage is empty where the record has a value, but for Sysmon's "?", which says that it could not tell.
     given = Input(f'ifnull(l."{name}", e."{name}")', "keyword", (name, ORIGIN[name]))
-    return Computed((given,), function, ("inferred", field), _SQUEEZE.get(field, _as_is))
+    return Computed((given,), function, ("inferred", field), is_part=True)
 
 
 def _script(own: Data, scripts: Scripts) -> Computed:
     """Return the storage of the script's text: a record's own, but for the one that stands for a block of several."""
-    given = Input(f"iif(e.id IN (SELECT event FROM script_block), e.id, {_data(own.path).sql})", "json")
 
-    def texts(cell: str | int | None) -> tuple[Any, ...]:
-        return scripts.texts(cell) if isinstance(cell, int) else _same(cell)
+    def read(cell: str | int | None) -> str | JoinedScript | None:
+        return scripts.joined(cell) if isinstance(cell, int) else cell
 
-    def is_partial(cell: object) -> bool:
-        return isinstance(cell, int) and not scripts.is_complete(cell)
+    # The row that stands for a block, else a text or nothing: a text that looks like a number is one all the same.
+    own_text = f"CAST({_data(own.path).sql} AS TEXT)"
+    given = Input(f"iif(e.id IN (SELECT event FROM script_block), e.id, {own_text})", "json", (), read)
+    return Computed((given,), _script_texts, ("script",), is_partial=_is_partial_script)
 
-    return Computed((given,), texts, ("script",), None, is_partial)
+
+def _script_texts(script: str | JoinedScript | None) -> tuple[Any, ...]:
+    return script.texts if isinstance(script, JoinedScript) else _same(script)
+
+
+def _is_partial_script(script: str | JoinedScript | None) -> bool:
+    return isinstance(script, JoinedScript) and not script.is_complete
 
 
 def _data(path: Path) -> Input:

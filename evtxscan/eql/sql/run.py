@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import groupby, islice
+from typing import Any, Protocol, TypeVar
 
 from evtxscan.ecs.base import base
-from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery, bind
+from evtxscan.eql.ast import Pipe
+from evtxscan.eql.binder import BoundEvent, BoundQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.parser import parse
-from evtxscan.eql.source import unsupported_at
-from evtxscan.eql.sql.compile import Compiled, compile_condition
+from evtxscan.eql.sql.answers import Weak
+from evtxscan.eql.sql.compile import Compiled, compiled_from
 from evtxscan.eql.sql.fields import FieldStore
-from evtxscan.eql.sql.sets import ValueSets, Weak
+from evtxscan.eql.sql.scan import Scan
+from evtxscan.evtx.filetime import MAX_TICKS
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
+from evtxscan.store.order import RecordOrder
 from evtxscan.store.scope import Scope
 from evtxscan.store.scripts import SCRIPT_RECORD, Scripts
 
+T = TypeVar("T")
+
+TICKS_PER_MILLISECOND = 10_000
+
 # Records of process starts, which alone have rows in lineage.
-_STARTS = frozenset({"sysmon/1", "security/4688"})
+_SYSMON_START = "sysmon/1"
+_STARTS = frozenset({_SYSMON_START, "security/4688"})
 
 
-def read_query(text: str) -> BoundEventQuery:
-    """Parse and check a query. Raises EqlError, EqlUnsupportedError for what a case cannot be asked yet."""
-    query = parse(text)
-    if query.pipes:
-        raise unsupported_at(text, query.pipes[0].start, "pipes are not supported yet")
-    bound = bind(query, FieldMapping({field: field_type(name) for field, name in base().types.items()}))
-    if isinstance(bound, BoundSequenceQuery):
-        raise unsupported_at(text, query.start, "sequences are not supported yet")
-    return bound
+class SingleEventQuery(Protocol):
+    """A checked query that asks for single events, in EQL or in KQL."""
+
+    @property
+    def event(self) -> BoundEvent:
+        """What it asks of an event."""
+
+
+def read_query(text: str) -> BoundQuery:
+    """Parse and check a query. Raises EqlError."""
+    return bind(parse(text), FieldMapping({field: field_type(name) for field, name in base().types.items()}))
+
+
+def limited(found: Iterable[T], pipes: Iterable[Pipe]) -> Iterable[T]:
+    """Apply the pipes of a query, in their order, to what it found."""
+    for pipe in pipes:
+        found = islice(found, pipe.count) if pipe.name == "head" else deque(found, maxlen=pipe.count)
+    return found
 
 
 class CaseQueries:
@@ -42,7 +61,8 @@ class CaseQueries:
         self.events = events
         self._db = case.db
         self.scope = scope
-        self._sets = ValueSets(case.db, None if scope.observed_only else weak)
+        self._weak = None if scope.observed_only else weak
+        self._prepared: dict[int, tuple[BoundEvent, Compiled]] = {}
         scripts = Scripts(case.db)
         has_blocks = not scope.observed_only and scripts.has_blocks()
         self.kinds = {
@@ -58,29 +78,87 @@ class CaseQueries:
         }
         self.filter = self._filter()
 
-    def compile(self, query: BoundEventQuery) -> Compiled:
-        """Compile the query for the kinds of this case."""
+    def is_start(self, kind: int) -> bool:
+        """Whether records of this kind tell of the start of a process."""
+        return self.events.kinds[kind][1].id in _STARTS
+
+    @cached_property
+    def order(self) -> RecordOrder:
+        """The order of the records of this case."""
+        return RecordOrder(self._db)
+
+    def prepare(self, events: Sequence[BoundEvent], items: Sequence[BoundEvent] = ()) -> None:
+        """Run the conditions of many queries, and of items of sequences, in one pass, for ``compile_event``."""
+        together = [*events, *items]
+        found = self._scan(together, self.filter, detailed=range(len(events), len(together)))
+        self._prepared.update((id(event), (event, one)) for event, one in zip(together, found, strict=True))
+
+    def compile(self, query: SingleEventQuery) -> Compiled:
+        """Run the query's condition over this case."""
+        return self.compile_event(query.event)
+
+    def compile_event(self, event: BoundEvent, *, detailed: bool = False) -> Compiled:
+        """Run the condition on one event over this case.
+
+        ``detailed``, for an item of a sequence: note also which events surely meet it, and which may.
+        """
+        if id(event) not in self._prepared:
+            (compiled,) = self._scan([event], self.filter, detailed=range(int(detailed)))
+            return compiled
+        return self._prepared[id(event)][1]
+
+    def compile_unscoped(self, event: BoundEvent) -> Compiled:
+        """Do the same for the whole case, whatever the scope."""
+        return self.compile_event(event) if not self.filter else self._scan([event], "", detailed=())[0]
+
+    def _scan(self, events: Sequence[BoundEvent], narrowed: str, *, detailed: Collection[int]) -> list[Compiled]:
+        kinds = self.events.kinds
         with explained(self.case.path):
-            return compile_condition(query.event.predicate, self.kinds, self._sets)
+            scan = Scan(
+                self.events,
+                self._db,
+                self.kinds,
+                [event.predicate for event in events],
+                starts={row: mapping.id == _SYSMON_START for row, (_, mapping) in kinds.items() if self.is_start(row)},
+                counted=self.is_evidence,
+                narrowed=narrowed,
+                weak=self._weak,
+                detailed=detailed,
+            )
+            found = scan.run()
+        return [compiled_from(scan.table, place, one, detailed=place in detailed) for place, one in enumerate(found)]
+
+    def is_evidence(self, kind: int) -> bool:
+        """Whether a record of this kind that lacks a field says anything: one without a category does not."""
+        found, mapping = self.events.kinds[kind]
+        return "event.category" in mapping.constants(found)
 
     def matches(self, compiled: Compiled) -> Iterator[int]:
-        """Yield the row ids of events that match, by @timestamp and, for equal times, by place in the evidence."""
+        """Yield the row ids of events that match, by @timestamp in milliseconds, then in order of record.
+
+        That is Elasticsearch's order. Events without a time, or with one that is none, come last.
+        """
+        time = f'CASE WHEN e."@timestamp" BETWEEN 0 AND {MAX_TICKS} THEN e."@timestamp" END'
         parts = [
-            f'SELECT e.id, e."@timestamp" AS at {s.source}{self.filter} AND {as_sql(s.match)}'
+            f"SELECT e.id, {time} AS at {s.source}{self.filter} AND {as_sql(s.match)}"
             for s in compiled.selections
             if s.match is not False
         ]
         if not parts:
             return
         with explained(self.case.path):
-            rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at")
-            for _, group in groupby(rows, key=itemgetter(1)):
-                same_time = [row for row, _ in group]
-                yield from same_time if len(same_time) == 1 else self._in_order_of_place(same_time)
+            rows = self._db.execute(f"{' UNION ALL '.join(parts)} ORDER BY at NULLS LAST")
+            for row, _ in self.in_order(rows):
+                yield row
 
-    def _in_order_of_place(self, rows: list[int]) -> list[int]:
-        places = self.events.places(rows)
-        return sorted(rows, key=lambda row: places[row][0].order())
+    def in_order(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield rows of (event, @timestamp, ...) that come by time: those of one millisecond in order of record."""
+        for _, group in groupby(rows, key=_millisecond):
+            same_time = list(group)
+            if len(same_time) > 1:
+                places = self.order.places(row for row, *_ in same_time)
+                same_time.sort(key=lambda row: places[row[0]])
+            yield from same_time
 
     def host_ids(self) -> list[int]:
         """Return the ids of the host names in the scope."""
@@ -99,6 +177,10 @@ class CaseQueries:
         if self.scope.hosts:
             terms.append(f'e."host.name" IN ({", ".join(map(str, self.host_ids()))})')
         return "".join(f" AND {term}" for term in terms)
+
+
+def _millisecond(row: tuple[Any, ...]) -> int | None:
+    return None if row[1] is None else row[1] // TICKS_PER_MILLISECOND
 
 
 def _is_host(name: str, wanted: set[str]) -> bool:

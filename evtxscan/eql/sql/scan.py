@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -18,16 +18,23 @@ from evtxscan.eql.predicates import Predicate
 from evtxscan.eql.sql.answers import Answers, Weak
 from evtxscan.eql.sql.bits import places_of, to_bits
 from evtxscan.eql.sql.block import Block
-from evtxscan.eql.sql.evaluate import Evaluation
+from evtxscan.eql.sql.evaluate import Evaluation, Rows
 from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
 from evtxscan.eql.sql.storage import Input, Storage
 from evtxscan.evtx.filetime import to_iso
 from evtxscan.store.events import Events
+from evtxscan.store.scripts import JoinedScript
 
-# Rows in memory at a time.
+# Rows in memory at a time, and of those with texts of their own, as scripts are, no more than have so many characters.
 _BLOCK = 1 << 16
+_CHARACTERS = 1 << 23
+# Processes at a time where their records have such texts.
+_FEW = 1 << 10
 # Names of temporary tables: one case may be scanned more than once.
 _TABLES = count(1)
+
+MATCH, TRUE, UNKNOWN = range(3)
+PARTS = 3
 
 _HOST = 'e."host.name"'
 
@@ -60,11 +67,15 @@ class Scanned:
 
 
 class Scan:
-    """One pass over a case for ``trees``. Events that match are left in the temporary table ``table`` (part, event).
+    """One pass over a case for ``trees``.
+
+    Events are left in the temporary table ``table`` (part, event). Condition number n has the part 3n + MATCH: its
+    matches. Where n is in ``detailed``, it has also 3n + TRUE: what surely meets it, and 3n + UNKNOWN: what does not
+    match and of which the evidence cannot say that it should not.
 
     ``kinds`` gives for each kind where it keeps a field. ``starts`` are the kinds of process starts, the flag says
     which are Sysmon's; of those, two records may tell of one process. ``narrowed`` is SQL of the form " AND ..." over
-    event e. ``counted`` are the kinds whose undecided events count.
+    event e. ``counted`` tells of which kinds undecided events count.
     """
 
     def __init__(
@@ -78,6 +89,7 @@ class Scan:
         counted: Callable[[int], bool],
         narrowed: str = "",
         weak: Weak | None = None,
+        detailed: Collection[int] = (),
     ) -> None:
         self._events = events
         self._db = db
@@ -86,6 +98,7 @@ class Scan:
         self._starts = starts
         self._counted = counted
         self._narrowed = narrowed
+        self._detailed = frozenset(detailed)
         self.table = f"temp.scan_{next(_TABLES)}"
         self.results = [Scanned() for _ in trees]
         self._plans = self._planned(kinds, Answers(db, weak))
@@ -125,7 +138,7 @@ class Scan:
         lineage = " LEFT JOIN lineage l ON l.event = e.id" if any("l." in given.sql for given in inputs) else ""
         sql = f"SELECT {listed} {source.replace(' WHERE', f'{lineage} WHERE', 1)}{self._narrowed}"
         rows = self._db.execute(sql)
-        while group := rows.fetchmany(_BLOCK):
+        for group in _groups(rows, inputs):
             events, hosts, *columns = zip(*group, strict=True)
             block = Block(len(group), (1 << len(group)) - 1, dict(zip(inputs, columns, strict=True)))
             told = _Told(plan.kind, events, hosts, [None] * len(group))
@@ -134,8 +147,9 @@ class Scan:
             for place in plan.trees:
                 tree = self._trees[place]
                 found = evaluation.rows(tree)
-                self._keep(place, told, found.match)
-                if is_counted and (unknown := evaluation.unknown(tree, found)):
+                unknown = evaluation.unknown(found) if is_counted else 0
+                self._keep(place, told, found, unknown)
+                if unknown:
                     self._count(place, evaluation, told, block, unknown)
 
     def _scan_starts(self, plans: list[Plan]) -> None:
@@ -149,8 +163,9 @@ class Scan:
             f" WHERE l.process BETWEEN ? AND ? AND e.kind IN ({kinds}){self._narrowed}"
         )
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM process").fetchone()[0]
-        for first in range(0, last + 1, _BLOCK):
-            rows = self._db.execute(sql, (first, first + _BLOCK - 1)).fetchall()
+        step = _FEW if any(given.type == "json" for given in inputs) else _BLOCK
+        for first in range(0, last + 1, step):
+            rows = self._db.execute(sql, (first, first + step - 1)).fetchall()
             parts = {plan.kind: [row for row in rows if row[0] == plan.kind] for plan in plans}
             del rows
             copies = self._scan_pairs(plans, inputs, parts, first)
@@ -181,8 +196,9 @@ class Scan:
                 for place in evaluation.plan.trees:
                     tree = self._trees[place]
                     found = evaluation.rows(tree)
-                    self._keep(place, told, found.match)
-                    if unknown := evaluation.unknown(tree, found):
+                    unknown = evaluation.unknown(found)
+                    self._keep(place, told, found, unknown)
+                    if unknown:
                         side.unknown.setdefault(place, []).append((told, block, evaluation, unknown))
         # A start that its other record decides is decided; where neither does, Sysmon's tells of it.
         for place, found_unknown in security.unknown.items():
@@ -212,14 +228,20 @@ class Scan:
         """Scan further copies of records: what is not known of them is not known of the first one either."""
         told, _, evaluation = self._part(plan, inputs, rows, range(len(rows)))
         for place in plan.trees:
-            self._keep(place, told, evaluation.rows(self._trees[place]).match)
+            found = evaluation.rows(self._trees[place])
+            self._keep(place, told, found, evaluation.unknown(found))
 
-    def _keep(self, place: int, told: _Told, match: int) -> None:
-        if match:
-            self._db.executemany(
-                f"INSERT INTO {self.table} VALUES ({place}, ?)", ((told.events[row],) for row in places_of(match))
-            )
-            self.results[place].matches += match.bit_count()
+    def _keep(self, place: int, told: _Told, found: Rows, unknown: int) -> None:
+        self.results[place].matches += found.match.bit_count()
+        parts = {MATCH: found.match}
+        if place in self._detailed:
+            parts |= {TRUE: found.true, UNKNOWN: unknown}
+        for part, bits in parts.items():
+            if bits:
+                self._db.executemany(
+                    f"INSERT INTO {self.table} VALUES ({PARTS * place + part}, ?)",
+                    ((told.events[row],) for row in places_of(bits)),
+                )
 
     def _count(self, place: int, evaluation: Evaluation, told: _Told, block: Block, unknown: int) -> None:
         if not unknown:
@@ -243,6 +265,33 @@ class Scan:
         )
         types = [given.type for given in asked.inputs]
         return [tuple(_value(kind, cell, texts) for kind, cell in zip(types, cells, strict=True)) for cells in rows]
+
+
+def _groups(rows: sqlite3.Cursor, inputs: Sequence[Input]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield rows (event, host, a cell per input) by the block, with what inputs that are read by a function stand for.
+
+    A script may have megabytes, and any value beside the columns as much as a record can hold.
+    """
+    before = 2
+    large = [(place, given.read) for place, given in enumerate(inputs, before) if given.type == "json"]
+    if not large:
+        while block := rows.fetchmany(_BLOCK):
+            yield block
+        return
+    group: list[tuple[Any, ...]] = []
+    characters = 0
+    for row in rows:
+        cells = list(row)
+        for place, read in large:
+            cell = cells[place] if read is None else read(cells[place])
+            cells[place] = cell
+            characters += len(cell) if isinstance(cell, str | JoinedScript) else 0
+        group.append(tuple(cells))
+        if len(group) == _BLOCK or characters >= _CHARACTERS:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
 
 
 def _value(kind: str, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds

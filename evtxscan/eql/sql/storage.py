@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,12 +15,14 @@ InputType = Literal["keyword", "long", "date", "json", "text"]
 class Input:
     """A stored value that a field is computed from: an SQL expression over ``e`` (event) and ``l`` (lineage).
 
-    ``keyword`` expressions give ids of value, and ``columns`` are those that the ids come from.
+    ``keyword`` expressions give ids of value, and ``columns`` are those that the ids come from. ``read``, if given,
+    turns what SQL gives into the value.
     """
 
     sql: str
     type: InputType
     columns: tuple[str, ...] = ()
+    read: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +40,20 @@ class Fixed:
 class Computed:
     """A field that follows from stored values: ``compute`` gets one value (or None) per input.
 
-    ``squeeze``, if given, is a promise that lets most values be passed over: where a value of the field contains a
-    text T, ``squeeze`` of the input contains ``squeeze(T)``. ``is_partial`` tells of the same inputs as
-    ``compute`` whether the values are only a part of what there was: a test that they fail is not known to be false.
+    ``is_part``: the values are parts of the one text they follow from, so that what is not there is known not to be
+    (the extension of a file without one); otherwise it may not have been recorded. ``is_partial`` tells of the same
+    inputs as ``compute`` whether the values are only a part of what there was: a test that they fail is not known to be
+    false.
     """
 
     inputs: tuple[Input, ...]
     compute: Callable[..., tuple[Any, ...]]
     key: tuple[Any, ...]
-    squeeze: Callable[[str], str] | None = None
+    is_part: bool = False
     is_partial: Callable[..., bool] | None = None
 
 
 Storage = Fixed | Computed
-
-
-def is_partial(storages: Iterable[Storage], raw: Mapping[Input, Any]) -> bool:
-    """Whether the values of one of the fields are only a part of what there was; ``raw`` has the inputs' values."""
-    return any(
-        storage.is_partial(*(raw[given] for given in storage.inputs))
-        for storage in storages
-        if isinstance(storage, Computed) and storage.is_partial
-    )
 
 
 def storage_key(storage: Storage) -> tuple[Any, ...]:

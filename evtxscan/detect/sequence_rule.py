@@ -1,0 +1,24 @@
+"""Sequence rules: a finding for each sequence, and for each host what can be said."""
+
+from __future__ import annotations
+
+from evtxscan.detect.coverage import Coverage
+from evtxscan.detect.hosts import Hosts
+from evtxscan.detect.results import SequenceHit, SequenceResult
+from evtxscan.detect.sequence_verdicts import verdicts
+from evtxscan.eql.binder import BoundSequenceQuery
+from evtxscan.eql.sql.run import CaseQueries
+from evtxscan.eql.sql.sequences import compile_sequence, find_sequences
+from evtxscan.rules.rule import Rule
+
+
+def run(queries: CaseQueries, hosts: Hosts, rule: Rule, query: BoundSequenceQuery) -> SequenceResult:
+    """Find the sequences of a rule and judge the hosts.
+
+    Unless only recorded fields count, the two records of a process start are one event.
+    """
+    compiled = compile_sequence(queries, query)
+    found = find_sequences(queries, compiled, once=not queries.scope.observed_only)
+    coverage = Coverage(queries)
+    hits = tuple(SequenceHit(sequence, tuple(coverage.gaps(compiled, sequence))) for sequence in found)
+    return SequenceResult(rule, query, hits, tuple(verdicts(queries, hosts, rule.id, compiled, hits)))
