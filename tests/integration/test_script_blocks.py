@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from evtxscan import eql
 from evtxscan.casework import Filters, detect, ingest_evidence, query, settled, show
+from evtxscan.eql.sql import scan
 from evtxscan.ingest.run import Options
 from evtxscan.store.scripts import MAX_PARTS
 from tests.evtxmaker import Event, template, write_log
@@ -320,3 +322,58 @@ def test_view(whole: Path) -> None:
     with settled(whole) as case:
         rows = case.db.execute('SELECT "host.name", state, text FROM script_blocks').fetchall()
     assert rows == [("WS-01", "complete", WHOLE)]
+
+
+TEXT = "powershell.file.script_block_text"
+
+
+@pytest.fixture
+def phrases(tmp_path: Path) -> Path:
+    """Rules in KQL over words in a run of parts, at the edge of a gap, across two parts, and in no part."""
+    asked = {
+        "inside": f'{TEXT}:"-DumpCreds"',
+        "edge": f'{TEXT}:"txt"',
+        "across": f'{TEXT}:"Invoke-Mimikatz"',
+        "nowhere": f'{TEXT}:"Out-File"',
+        "numbered": f'powershell.sequence:5 and {TEXT}:"Out-File"',
+    }
+    for name, condition in asked.items():
+        (tmp_path / "rules").mkdir(exist_ok=True)
+        (tmp_path / "rules" / f"{name}.toml").write_text(
+            f'[rule]\nrule_id = "{name}"\nname = "x"\ntype = "query"\nlanguage = "kuery"\nseverity = "low"\n'
+            f"risk_score = 1\nquery = '''\nevent.category:process and {condition}\n'''\n"
+        )
+    return tmp_path / "rules"
+
+
+@pytest.mark.parametrize("at_once", [None, 1], ids=["one block", "a row a block"])
+def test_rules_in_kql_see_the_whole_script(
+    gaps: Path, phrases: Path, at_once: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words across parts are found, those of which a gap may hold more are not sure, and no field counts as absent."""
+    if at_once is not None:
+        monkeypatch.setattr(scan, "_CHARACTERS", at_once)
+    with settled(gaps) as case:
+        result = detect(case, case.start_run("detect", []), (str(phrases),), Filters())
+        missing = {ours["rule"]["id"]: ours["relies_on_missing"] for ours in (f["evtxscan"] for f in result.findings)}
+        verdicts = {verdict.rule: verdict for verdict in result.verdicts}
+    assert missing == {"inside": [], "edge": [TEXT], "across": []}
+    lacks = [(entry.field, entry.events, entry.reason) for entry in verdicts["nowhere"].missing]
+    assert (verdicts["nowhere"].verdict, lacks) == ("undetermined", [(TEXT, 1, "script_block_incomplete")])
+    assert verdicts["numbered"].verdict == "no_match"
+
+
+def test_scripts_are_not_all_held_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a scan that holds tens of thousands of records whose scripts have megabytes."""
+    big = [Part(number, f"{number}{'x' * 29_000}", 2, str(UUID(int=number // 3)), after=number) for number in (1, 2)]
+    single = [Part(1, f"{number}{'x' * 29_000}", 1, str(UUID(int=number)), after=number) for number in range(200)]
+    path = make(tmp_path, [*big, *single])
+    monkeypatch.setattr(scan, "_CHARACTERS", 500_000)
+    query = f'{TEXT} : "*nowhere*"'
+    ask(path, query)
+    tracemalloc.start()
+    try:
+        ask(path, query)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
