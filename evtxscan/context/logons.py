@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evtxscan.context.model import Account, CredentialUse, NoSession, ProcessInfo, SessionInfo
+from evtxscan.context.model import Account, CredentialUse, NoSession, ProcessInfo, SessionInfo, SessionList
 from evtxscan.context.processes import Processes
 from evtxscan.context.sessions import WELL_KNOWN
 from evtxscan.ecs.convert import decimal, hexadecimal
@@ -23,6 +23,9 @@ _SELECT = (
 )
 _KNOWN = ", ".join(map(str, WELL_KNOWN))
 _GROUP = 500
+MOST_LISTED = 100
+"""Sessions that are listed, the latest ones: on a domain controller thousands of logons come before a finding."""
+_MOST_TOLD = 5_000
 # Logons whose TargetLogonId names the session; in all other Security records it is the subject's.
 _TARGET = frozenset({"security/4624", "security/4634", "security/4647"})
 
@@ -35,6 +38,7 @@ class LogonSessions:
         self._db = case.db
         self._events = events
         self._processes = processes
+        self._told: dict[int, SessionInfo] = {}
 
     def of_process(self, process: ProcessInfo) -> SessionInfo | NoSession:
         """Return the session that a process runs in."""
@@ -42,7 +46,7 @@ class LogonSessions:
             row = self._db.execute("SELECT session, session_method FROM process WHERE id = ?", (process.id,)).fetchone()
         if row is None or row[0] is None:
             return NoSession("not_recorded")
-        (session,) = self._read("WHERE s.id = ?", (row[0],))
+        (session,) = self._by_id([row[0]])
         return replace(session, method=row[1])
 
     def creator_of(self, process: ProcessInfo) -> SessionInfo | NoSession:
@@ -69,21 +73,41 @@ class LogonSessions:
                     return named[0]
         return NoSession("not_recorded")
 
-    def open_at(self, host: str, ticks: int) -> tuple[SessionInfo, ...]:
+    def open_at(self, host: str, ticks: int, most: int = MOST_LISTED) -> SessionList:
         """Return the sessions open on a host at a time, in order of start; those of service accounts left out."""
-        return self._read(
-            "WHERE b.host = ?1 AND s.first_seen <= ?2 AND (s.ended IS NULL OR s.ended > ?2)"
-            f" AND s.logon_id NOT IN ({_KNOWN}) ORDER BY s.first_seen, s.id",
-            (host.lower(), ticks),
+        return self._latest(
+            "b.host = ?1 AND s.first_seen <= ?2 AND (s.ended IS NULL OR s.ended > ?2)", (host.lower(), ticks), most
         )
 
-    def logons_before(self, host: str, ticks: int, hours: int = 48) -> tuple[SessionInfo, ...]:
+    def logons_before(self, host: str, ticks: int, hours: int = 48, most: int = MOST_LISTED) -> SessionList:
         """Return the sessions whose logon was recorded in the hours before a time, in order of logon."""
-        return self._read(
-            "WHERE b.host = ? AND s.first_seen BETWEEN ? AND ? AND s.logon_event IS NOT NULL"
-            f" AND s.logon_id NOT IN ({_KNOWN}) ORDER BY s.first_seen, s.id",
+        return self._latest(
+            "b.host = ?1 AND s.first_seen BETWEEN ?2 AND ?3 AND s.logon_event IS NOT NULL",
             (host.lower(), ticks - hours * 3600 * TICKS_PER_SECOND, ticks),
+            most,
         )
+
+    def _latest(self, condition: str, arguments: tuple[object, ...], most: int) -> SessionList:
+        where = f"WHERE {condition} AND s.logon_id NOT IN ({_KNOWN})"
+        with explained(self._case.path):
+            found = self._db.execute(
+                f"SELECT s.id, count(*) OVER () FROM logon_session s JOIN boot b ON b.id = s.boot {where}"
+                " ORDER BY s.first_seen DESC, s.id DESC LIMIT ?",
+                (*arguments, most),
+            ).fetchall()
+        told = self._by_id([session for session, _ in reversed(found)])
+        return SessionList(tuple(told), found[0][1] if found else 0)
+
+    def _by_id(self, ids: Sequence[int]) -> list[SessionInfo]:
+        """Return sessions in this order; findings ask for the same ones again and again."""
+        if len(self._told) > _MOST_TOLD:
+            self._told.clear()
+        missing = [session for session in ids if session not in self._told]
+        for start in range(0, len(missing), _GROUP):
+            group = missing[start : start + _GROUP]
+            found = self._read(f"WHERE s.id IN ({','.join('?' * len(group))})", tuple(group))
+            self._told.update((session.id, session) for session in found)
+        return [self._told[session] for session in ids]
 
     def _read(self, condition: str, arguments: tuple[object, ...]) -> tuple[SessionInfo, ...]:
         with explained(self._case.path):

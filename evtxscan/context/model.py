@@ -134,6 +134,14 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionList:
+    """Sessions in order of start: the latest of ``total``."""
+
+    sessions: tuple[SessionInfo, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoSession:
     """No session can be named, and why."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evtxscan.context.logons import LogonSessions
-from evtxscan.context.model import NoSession, Parents, ProcessInfo, ProcessTree, SessionInfo
+from evtxscan.context.model import NoSession, Parents, ProcessInfo, ProcessTree, SessionInfo, SessionList
 from evtxscan.context.processes import Processes
 from evtxscan.store.case import Case
 from evtxscan.store.events import Events
@@ -46,10 +46,10 @@ class Context:
         """Return the session from which a process was created, where Security 4688 names it."""
         return self._logons.creator_of(process)
 
-    def sessions_open_at(self, host: str, ticks: int) -> tuple[SessionInfo, ...]:
+    def sessions_open_at(self, host: str, ticks: int) -> SessionList:
         """Return the sessions open on a host at a time, in order of start; those of service accounts left out."""
         return self._logons.open_at(host, ticks)
 
-    def logons_before(self, host: str, ticks: int, hours: int = 48) -> tuple[SessionInfo, ...]:
+    def logons_before(self, host: str, ticks: int, hours: int = 48) -> SessionList:
         """Return the sessions whose logon was recorded in the hours before a time, in order of logon."""
         return self._logons.logons_before(host, ticks, hours)

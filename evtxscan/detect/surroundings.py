@@ -43,10 +43,12 @@ class Surroundings:
         host = str(event.columns.get("host.name", "")).lower()
         open_then = self._context.sessions_open_at(host, event.ticks)
         before = self._context.logons_before(host, event.ticks, HOURS_BEFORE)
-        self._know_sessions([*open_then, *before])
+        self._know_sessions([*open_then.sessions, *before.sessions])
         return {
-            "sessions_open": [self._session(session) for session in open_then],
-            "logons_before": [self._session(session) for session in before],
+            "sessions_open": [self._session(session) for session in open_then.sessions],
+            "sessions_open_total": open_then.total,
+            "logons_before": [self._session(session) for session in before.sessions],
+            "logons_before_total": before.total,
         }
 
     def children(self, event: Event) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class Surroundings:
 
     def _know(self, rows: Iterable[int | None]) -> None:
         """Look up the ids of many events at once."""
-        missing = sorted({row for row in rows if row is not None} - self._ids.keys())
+        missing = sorted({row for row in rows if row is not None}.difference(self._ids))
         self._ids.update((row, places[0].event_id) for row, places in self._events.places(missing).items())
 
     def _id(self, row: int | None) -> str | None:

@@ -174,7 +174,7 @@ def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
         yield "session", _session(session)
     if open_sessions := ours.get("sessions_open"):
         shown = [_session(session) for session in open_sessions[:MAX_SESSIONS]]
-        if more := len(open_sessions) - len(shown):
+        if more := ours.get("sessions_open_total", len(open_sessions)) - len(shown):
             shown.append(f"and {count(more, 'more session')}")
         yield "also open", "; ".join(shown)
     if block := ours.get("script_block"):

@@ -109,7 +109,9 @@ class FindingView:
     parents_end: str
     session: SessionView | None
     sessions_open: list[SessionView]
+    sessions_open_total: int
     logons_before: list[SessionView]
+    logons_before_total: int
     witnesses: list[str]
     join_keys: list[str]
     group: GroupView | None
@@ -133,7 +135,9 @@ def finding_view(number: int, finding: Document) -> FindingView:
         parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
         session=session_view(session) if session else None,
         sessions_open=sessions_by_start(ours.get("sessions_open")),
+        sessions_open_total=ours.get("sessions_open_total") or 0,
         logons_before=sessions_by_start(ours.get("logons_before")),
+        logons_before_total=ours.get("logons_before_total") or 0,
         witnesses=texts(ours.get("witnesses")),
         join_keys=texts(ours.get("join_keys")),
         group=group_view(ours),

@@ -112,7 +112,7 @@ class Events:
         if len(self._texts) > _VALUES_REMEMBERED:
             self._texts.clear()
         wanted = set(ids)
-        missing = iter(sorted(wanted - self._texts.keys()))
+        missing = iter(sorted(wanted.difference(self._texts)))
         while group := list(islice(missing, _GROUP)):
             marks = ",".join("?" * len(group))
             self._texts.update(self._db.execute(f"SELECT id, text FROM value WHERE id IN ({marks})", group))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from evtxscan.context.model import Account, NoSession, SessionInfo
+from evtxscan.context.logons import MOST_LISTED
+from evtxscan.context.model import Account, NoSession, SessionInfo, SessionList
 from evtxscan.context.read import Context
 from evtxscan.store.case import Case
 from tests.context.machine import HOUR, MINUTE, SECOND, START, USER_SID, Machine, case_of
@@ -256,9 +257,28 @@ def test_sessions_open_at_a_time_and_logons_before_it(tmp_path: Path) -> None:
     with case_of(tmp_path, machine, other) as case:
         context = Context(case)
         at = START + 61 * HOUR
-        assert [s.account.name for s in context.sessions_open_at("ws-fin-07", at)] == ["bob", "eve"]
-        assert [s.account.name for s in context.logons_before("WS-FIN-07", at)] == ["eve"]
-        assert [s.account.name for s in context.logons_before("WS-FIN-07", at, hours=100)] == ["ada", "bob", "eve"]
+        assert names(context.sessions_open_at("ws-fin-07", at)) == (["bob", "eve"], 2)
+        assert names(context.logons_before("WS-FIN-07", at)) == (["eve"], 1)
+        assert names(context.logons_before("WS-FIN-07", at, hours=100)) == (["ada", "bob", "eve"], 3)
+
+
+def test_the_latest_sessions_are_listed_and_all_counted(tmp_path: Path) -> None:
+    # Catches: a domain controller's thousand logons in each finding, and a shortened list that passes for the whole.
+    machine = Machine()
+    machine.boot(START)
+    for number in range(MOST_LISTED + 5):
+        machine.logon(START + (number + 1) * MINUTE, 0x1000 + number, f"user {number}")
+    with case_of(tmp_path, machine) as case:
+        context = Context(case)
+        at = START + 4 * HOUR
+        for found in (context.sessions_open_at(machine.name, at), context.logons_before(machine.name, at)):
+            expected = [f"user {number}" for number in range(5, MOST_LISTED + 5)]
+            assert names(found) == (expected, MOST_LISTED + 5)
+
+
+def names(found: SessionList) -> tuple[list[str | None], int]:
+    """Return the accounts of listed sessions, and how many there are in all."""
+    return [session.account.name for session in found.sessions], found.total
 
 
 def test_session_of_a_logon_record_is_the_one_it_opens(tmp_path: Path) -> None:
