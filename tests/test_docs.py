@@ -80,12 +80,14 @@ def test_readme_shows_a_real_session(sessions: dict[str, str]) -> None:
 
 
 def literals(*packages: str) -> Iterator[str]:
-    """Yield the codes of all ``...Reason``, ``...Method`` and ``VerdictName`` types of these packages."""
+    """Yield the codes of all ``...Reason``, ``...Method``, ``VerdictName``, ``ScriptState`` types of these packages."""
     for package in packages:
         for path in sorted((Path(evtxscan.__file__).parent / package).rglob("*.py")):
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
                 name = node.targets[0] if isinstance(node, ast.Assign) else None
-                if isinstance(name, ast.Name) and re.search(r"(Reason|Method|VerdictName|ChainEnd)\Z", name.id):
+                if isinstance(name, ast.Name) and re.search(
+                    r"(Reason|Method|VerdictName|ChainEnd|ScriptState)\Z", name.id
+                ):
                     constants = [found.value for found in ast.walk(node) if isinstance(found, ast.Constant)]
                     yield from (code for code in constants if isinstance(code, str))
 

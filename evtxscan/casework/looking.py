@@ -9,6 +9,7 @@ from typing import Any
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
+from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 from evtxscan.store.describe import describe
@@ -56,6 +57,9 @@ def show(case: Case, event_id: str) -> dict[str, Any]:
     documents = Documents(case, events, observed_only=False)
     told = documents.told([events.find(event_id)])[0]
     around = Surroundings(case, events)
+    blocks = ScriptBlocks(case.db)
     ours = {**told.ours, **around.process(told.event), **around.children(told.event)}
+    for part in blocks.parts([told.event.row]).values():
+        ours["script_block"] = blocks.whole(part, lambda row: documents.event_ids([row])[0])
     ours["raw_xml"] = documents.xml(told.event)
     return replace(told, ours=ours).document()

@@ -1,4 +1,4 @@
-"""Makes the context tables: boots, clock changes, processes, lineage, logon sessions."""
+"""Makes the context tables: boots, clock changes, processes, lineage, logon sessions, script blocks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from evtxscan.context.boots import Boots
 from evtxscan.context.lineage import LateParent, Lineage, ProcessRow
 from evtxscan.context.lookups import Hosts, Kinds, LogonIds, Programs
 from evtxscan.context.pairing import pair, without_copies
+from evtxscan.context.scripts import add_script_blocks
 from evtxscan.context.sessions import Logons
 from evtxscan.context.signs import Signs
 from evtxscan.context.streams import Streams
 from evtxscan.store.case import Case, explained
+from evtxscan.store.scripts import SCRIPT_RECORD
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Goes up with every change that can give another table from the same events."""
 
 _TABLES = (
@@ -27,6 +29,9 @@ _TABLES = (
     "lineage",
     "logon_session",
     "explicit_credential",
+    "script_block",
+    "script_block_part",
+    "script_block_text",
     "context_state",
 )
 
@@ -71,6 +76,7 @@ def rebuild(case: Case) -> None:
         add_lineage(db)
         _insert(db, "logon_session", 13, logons.rows())
         _insert_boots(db, boots)
+        add_script_blocks(db, kinds.of(SCRIPT_RECORD))
         _insert(db, "context_state", 3, [(1, RULES_VERSION, _last_event(db))])
         streams.close()
         for definition in indexes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.ecs.document import nest
 from evtxscan.ecs.inferred import INFERRED
 from evtxscan.eql.sql.sequences import Found
 from evtxscan.errors import EvidenceError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Event, Events, Place
+from evtxscan.store.scripts import Part
 
 _LINEAGE_SQL = (
     'SELECT l.event, l.parent_event, l.method, (SELECT text FROM value WHERE id = l."process.parent.executable"),'
@@ -48,19 +50,29 @@ class Documents:
         self._case = case
         self._events = events
         self._observed_only = observed_only
+        self._scripts = ScriptBlocks(case.db)
 
-    def of(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the documents of these events, in this order."""
-        return [told.document() for told in self.told(rows)]
+    def of(self, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """Yield the documents of these events, in this order, one at a time: each may be large."""
+        return (told.document() for told in self.each(rows))
 
     def told(self, rows: Sequence[int]) -> list[Told]:
         """Return events with everything that is said of each of them, in this order."""
+        return list(self.each(rows))
+
+    def each(self, rows: Sequence[int]) -> Iterator[Told]:
+        """Yield what ``told`` returns, one at a time."""
         lineage = self._lineage(rows)
-        related = {
+        with explained(self._case.path):
+            parts = self._scripts.parts(rows)
+            related = self._scripts.related(parts)
+        related |= {
             row for entry in lineage.values() for row in (*entry.witnesses, entry.parent_event) if row is not None
         }
         places = self._events.places([*rows, *sorted(related - set(rows))])
-        return [self._tell(event, places, lineage.get(event.row)) for event in self._events.read(rows)]
+        for event in self._events.read(rows):
+            told = self._tell(event, places, lineage.get(event.row))
+            yield self._with_script(told, parts[event.row], places) if event.row in parts else told
 
     def of_sequences(self, found: Iterable[Found]) -> Iterator[dict[str, Any]]:
         """Yield the documents of sequences: their events and join keys, and no event at top level."""
@@ -110,6 +122,18 @@ class Documents:
             if lineage.witnesses:
                 ours["witnesses"] = sorted(places[row][0].event_id for row in lineage.witnesses)
         return Told(event, flat, ours)
+
+    def _with_script(self, told: Told, part: Part, places: dict[int, tuple[Place, ...]]) -> Told:
+        """Add what the other records of the same script block tell."""
+        row = told.event.row
+        with explained(self._case.path):
+            block = self._scripts.document(row, part, lambda event: places[event][0].event_id)
+            entry = self._scripts.inferred(row, part, lambda event: places[event][0].event_id)
+        ours = {**told.ours, "script_block": block}
+        if entry is None:
+            return replace(told, ours=ours)
+        flat = told.flat if self._observed_only else {**told.flat, entry["field"]: entry["value"]}
+        return replace(told, flat=dict(sorted(flat.items())), ours={**ours, "inferred": [entry]})
 
 
 def _inferred_values(lineage: _Lineage) -> list[tuple[str, Any]]:

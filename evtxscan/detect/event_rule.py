@@ -9,7 +9,7 @@ from evtxscan.detect.witnesses import fold
 
 
 def run(task: Task) -> Outcome:
-    """Find the events that match, one hit for each process start unless only recorded fields count."""
+    """Find the events that match, one hit for each process start and script unless only recorded fields count."""
     queries = task.queries
     hits = tuple(map(Hit, queries.matches(task.compiled)))
     if not queries.scope.observed_only:

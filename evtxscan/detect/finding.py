@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
+from evtxscan.detect.excerpt import excerpt
 from evtxscan.detect.results import Hit, RuleResult
 from evtxscan.detect.rule_document import rule_document
+from evtxscan.detect.scripts import partial_fields
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.dates import iso_text
 from evtxscan.eql.documents import flatten
-from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of
+from evtxscan.eql.logic import Judgement, Lookup, evidence_of, matches, relies_on_missing, truth_of
 from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rows import Key
@@ -47,7 +49,7 @@ def event_findings(result: RuleResult, documents: Documents, around: Surrounding
     """Yield the findings that are events, in order; everything of ours stands under ``evtxscan``."""
     for start in range(0, len(result.hits), _AT_ONCE):
         hits = result.hits[start : start + _AT_ONCE]
-        for hit, told in zip(hits, documents.told([hit.row for hit in hits]), strict=True):
+        for hit, told in zip(hits, documents.each([hit.row for hit in hits]), strict=True):
             yield _event_finding(result, hit, told, documents, around)
 
 
@@ -77,8 +79,9 @@ def judged(tree: Predicate, told: Told) -> tuple[list[dict[str, Any]], list[str]
     def lookup(field: str) -> Values:
         return tuple(value for value in flat.get(field, ()) if value is not None)
 
-    truth, evidence = truth_of(lookup), evidence_of(lookup)
-    missing = relies_on_missing(tree, truth, evidence, lambda field: not lookup(field))
+    partial = partial_fields(told.ours)
+    truth, evidence = truth_of(lookup), _without_parts(evidence_of(lookup), lookup, partial)
+    missing = relies_on_missing(tree, truth, evidence, lambda field: field in partial or not lookup(field))
     return list(_held(tree, lookup, expected=True)), list(missing)
 
 
@@ -99,6 +102,22 @@ def _new_terms(fields: Sequence[str], history: int, new: Sequence[NewTerm]) -> d
     }
 
 
+def _without_parts(evidence: Judgement, lookup: Lookup, partial: frozenset[str]) -> Judgement:
+    """Return the judge that does not know what a part of a field's text leaves open."""
+
+    def judge(leaf: Leaf) -> bool | None:
+        known = evidence(leaf)
+        if partial.isdisjoint(leaf.fields):
+            return known
+        return True if known and leaf.holds_beyond([lookup(field) for field in leaf.fields]) else None
+
+    return judge if partial else evidence
+
+
+def _shown(values: Values, leaf: Leaf, passed: bool) -> list[Any]:
+    return [excerpt(value, leaf, passed=passed) if isinstance(value, str) else value for value in values]
+
+
 def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[str, Any]]:
     """Yield the tests that made the condition true, with the values that passed them (or, negated, did not)."""
     if isinstance(tree, Leaf):
@@ -107,7 +126,7 @@ def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[s
             passed = tree.matched(values) if expected and len(tree.fields) == 1 else None
             shown = dict(zip(tree.fields, [passed] if passed is not None else values, strict=True))
             test = tree.source if expected else f"not {tree.source}"
-            yield {"test": test, "values": {field: list(found) for field, found in shown.items()}}
+            yield {"test": test, "values": {field: _shown(found, tree, expected) for field, found in shown.items()}}
     elif isinstance(tree, Not):
         yield from _held(tree.item, lookup, expected=not expected)
     elif isinstance(tree, All | AnyOf):

@@ -13,6 +13,7 @@ from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.eql.sql.compile import Compiled
 from evtxscan.eql.sql.run import CaseQueries
+from evtxscan.store.scripts import SCRIPT_TEXT
 
 # Process starts are told by the log that has most to say of them.
 _SYSMON = "sysmon/"
@@ -62,7 +63,7 @@ def as_missing(counts: Dict[str, Counter[tuple[str, Reason]]]) -> dict[str, tupl
 def reason_for(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, absent: bool) -> Reason:
     """Return why an event of this kind lacks a field, or, where it has one (not ``absent``), why that says nothing."""
     if not absent:
-        return "shared_service_host"
+        return "script_block_incomplete" if field == SCRIPT_TEXT else "shared_service_host"
     mapping = kind[1]
     if mapping.id == "security/4688" and field in INFERRED:
         return _LINEAGE_REASONS.get(lineage or "", "no_sysmon")

@@ -11,6 +11,7 @@ Reason = Literal[
     "command_line_not_audited",  # the process start was recorded without its command line
     "parent_record_missing",  # the parent's own record is not in the evidence
     "shared_service_host",  # the service host names no service: it may run the one that the rule asks for
+    "script_block_incomplete",  # parts of the script are not in the evidence
     "not_in_event_logs",  # no event log records the field
     "not_recorded",  # the log has the field, this event has no value in it
     "no_events",  # the evidence holds no event of the rule's category for this host

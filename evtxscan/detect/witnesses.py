@@ -1,10 +1,12 @@
-"""Process starts that both Sysmon and the Security log recorded: two records of one start."""
+"""Several records of one thing: of a process start that two logs have, and of a script in parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from evtxscan.detect.results import Hit
+from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.eql.sql.values import EventValues
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rows import Key
@@ -14,7 +16,24 @@ _ROWS_AT_ONCE = 500
 
 
 def fold(case: Case, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Make one hit of a process that both logs saw start: Sysmon's record tells more and stands for it."""
+    """Make one hit of a process that both logs saw start, for which Sysmon's record stands, and one of a script."""
+    return _one_per_start(case, _one_per_script(case, hits))
+
+
+def _one_per_script(case: Case, hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Make one hit of parts of one script; it has what is new in any of them."""
+    standing = ScriptBlocks(case.db).standing_for([hit.row for hit in hits])
+    if not standing:
+        return hits
+    new: dict[int, dict[Key, NewTerm]] = {}
+    for hit in hits:
+        terms = new.setdefault(standing.get(hit.row, hit.row), {})
+        for term in hit.new:
+            terms.setdefault(term.key, term)
+    return [replace(hit, new=tuple(new[hit.row].values())) for hit in hits if standing.get(hit.row, hit.row) == hit.row]
+
+
+def _one_per_start(case: Case, hits: Sequence[Hit]) -> tuple[Hit, ...]:
     others = _others(case, [hit.row for hit in hits])
     by_row = {hit.row: hit for hit in hits}
     folded: list[Hit] = []

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from evtxscan.ecs import argv, domain, network, powershell, registry, sddl, texts
-from evtxscan.ecs.convert import account_domain, account_name, decimal, hexadecimal
+from evtxscan.ecs.convert import account_domain, account_name, before_at, decimal, hexadecimal
 from evtxscan.ecs.errors import MappingError
 
 Values = tuple[Any, ...]
@@ -22,6 +22,7 @@ Values = tuple[Any, ...]
 Function = Callable[..., Values]
 
 _CODE = re.compile(r"%%[0-9]+", re.ASCII)
+_RDN = re.compile(r"(?<!\\),")
 
 
 def one(function: Callable[[str], Any]) -> Function:
@@ -88,9 +89,15 @@ def flags(table: str) -> Function:
 
 
 def codes(table: str) -> Function:
-    """Make the function that names the ``%%nnnn`` codes of a text; codes without a name are left out."""
+    """Make the function that names the ``%%nnnn`` codes of a text; a code without a name is its number."""
     texts.names(table)
-    return one(lambda text: [name for code in _CODE.findall(text) if (name := texts.lookup(table, code))])
+    return one(lambda text: [texts.lookup(table, code) or code.removeprefix("%%") for code in _CODE.findall(text)])
+
+
+def code(table: str) -> Function:
+    """Make the function that names one ``%%nnnn`` code; what has no name stays as it is but for the ``%%``."""
+    texts.names(table)
+    return one(lambda text: texts.lookup(table, text) or text.replace("%%", "") or None)
 
 
 def sid_names(text: str) -> list[str]:
@@ -107,6 +114,19 @@ def descriptor_entry(argument: str) -> Function:
         return found[place] if place < len(found) else None
 
     return one(entry)
+
+
+def descriptor_head(letter: str) -> Function:
+    """Make the function that returns how a descriptor begins where it names its owner (``O``) or group in two letters.
+
+    Elastic means to name the account and keeps ``O:BA`` instead.
+    """
+    return one(lambda text: found[0] if (found := re.match(rf"{letter}:[A-Z]{{2}}", text)) else None)
+
+
+def bare_guid(text: str) -> str:
+    """Return a GUID in upper case without braces."""
+    return text.replace("{", "").replace("}", "").upper()
 
 
 def flag(text: str) -> bool | None:
@@ -132,14 +152,17 @@ def some_name(text: str) -> str | None:
 def rdn(argument: str) -> Function:
     """Make the function that returns the n-th (from 1) part of a distinguished name without its ``CN=`` or ``DC=``.
 
-    The argument is ``n:PREFIX``. Elastic cuts at each comma, escaped or not.
+    The argument is ``n:PREFIX``. A comma behind a backslash is part of a name; the backslash stays. Elastic takes the
+    prefix out wherever it stands, in upper or lower case.
     """
     number, _, prefix = argument.partition(":")
     place = int(number) - 1
 
     def part(name: str) -> str | None:
-        parts = name.split(",")
-        return parts[place].removeprefix(prefix) or None if place < len(parts) else None
+        parts = _RDN.split(name)
+        if place >= len(parts):
+            return None
+        return parts[place].replace(prefix, "").replace(prefix.lower(), "") or None
 
     return one(part)
 
@@ -198,7 +221,9 @@ _PLAIN: Final[dict[str, Function]] = {
     "account": one(some_name),
     "account_domain": one(account_domain),
     "account_name": one(account_name),
+    "bare_guid": one(bare_guid),
     "base_name": one(base_name),
+    "before_at": one(before_at),
     "community_id": connection,
     "decimal": one(decimal),
     "directory": one(directory),
@@ -224,9 +249,11 @@ _PLAIN: Final[dict[str, Function]] = {
     "security_args": one(argv.security_args),
     "share_path": share_path,
     "sysmon_args": one(argv.sysmon_args),
+    "unread_context": one(powershell.unread),
     "words": one(str.split),
 }
 _MADE: Final[dict[str, Callable[[str], Function]]] = {
+    "code": code,
     "codes": codes,
     "context": context_entry,
     "equals": equals,
@@ -236,6 +263,7 @@ _MADE: Final[dict[str, Callable[[str], Function]]] = {
     "part": part_of,
     "rdn": rdn,
     "sddl": descriptor_entry,
+    "sddl_head": descriptor_head,
 }
 COLLECT: Final = frozenset({"count", "first", "given", "part", "same", "unique"})
 _COLLECTING: Final[dict[str, Function]] = {

@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv6Address
 from evtxscan.ecs.convert import address, ip_unmapped
 from evtxscan.ecs.texts import lookup
 
-_TYPED = re.compile(r"type:\s*([0-9]{1,5})(?:\s+(.*))?", re.ASCII)
+# What follows the type is data only where it is one word (Elastic cuts at white space).
+_TYPED = re.compile(r"type:\s*([0-9]{1,5})(?:\s+(?:(\S+)|.*))?", re.ASCII)
 # IANA protocol numbers of the transports that have ports.
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 

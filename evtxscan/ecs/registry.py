@@ -15,8 +15,8 @@ _HIVES = {
     "HKEY_USERS": "HKU",
 }
 _HIVES |= {short: short for short in list(_HIVES.values())}
-_DWORD = re.compile(r"DWORD \(0x([0-9a-fA-F]{1,8})\)", re.ASCII)
-_QWORD = re.compile(r"QWORD \(0x([0-9a-fA-F]{1,8})-0x([0-9a-fA-F]{1,8})\)", re.ASCII)
+_DWORD = re.compile(r"DWORD \(0x([0-9A-F]{8})\)", re.ASCII | re.IGNORECASE)
+_QWORD = re.compile(r"QWORD \(0x([0-9A-F]{8})-0x([0-9A-F]{8})\)", re.ASCII | re.IGNORECASE)
 
 
 def hive(path: str) -> str | None:
@@ -25,13 +25,13 @@ def hive(path: str) -> str | None:
 
 
 def key(path: str) -> str | None:
-    """Return what follows a known root, the value's name included (as Elastic has it)."""
-    return path.partition("\\")[2] or None if hive(path) else None
+    """Return what follows a known root, the value's name included; backslashes at the end go (both as in Elastic)."""
+    return path.rstrip("\\").partition("\\")[2] or None if hive(path) else None
 
 
 def value(path: str) -> str | None:
     """Return the last part of the path: the value's name, or the key's where the event is about a key."""
-    return path.rpartition("\\")[2] or None
+    return path.rstrip("\\").rpartition("\\")[2] or None
 
 
 def data_string(details: str) -> str:

@@ -33,11 +33,14 @@ def _entry(fields: list[str]) -> str:
 def _rights(text: str) -> list[str]:
     if text[:2] in ("0x", "0X"):
         mask = hexadecimal(text) or 0
-        return [name for bit, name in texts.bits("access_mask") if mask & bit] or [text]
+        return [name for bit, name in texts.bits("sddl_masks") if mask & bit] or [text]
     codes = [text[start : start + 2] for start in range(0, len(text), 2)]
     return [texts.lookup("sddl_rights", code) or code for code in codes]
 
 
 def account(text: str) -> str:
     """Return the name of a well-known account, given as two letters or as a SID; any other one as it is written."""
-    return texts.lookup("sddl_accounts", text) or texts.lookup("well_known_sids", text) or text
+    known = texts.lookup("sddl_accounts", text) or texts.lookup("well_known_sids", text)
+    if known is None and text.startswith("S-1-5-21-"):
+        known = texts.lookup("domain_rids", text.rpartition("-")[2])
+    return known or text

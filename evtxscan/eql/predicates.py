@@ -4,6 +4,7 @@ A tree is made of ``All``, ``AnyOf``, ``Not``, ``Constant`` and ``Leaf``. A leaf
 says which fields it needs and answers as Elasticsearch does for any values of them. ``logic`` evaluates the trees.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,9 @@ from evtxscan.eql.ast import Expr, Scalar
 from evtxscan.eql.mapping import Type
 from evtxscan.eql.patterns import has_wildcard, longest_literal
 
+# Operators of scripts over a text that ask for words in it, wherever they stand.
+_OF_WORDS = frozenset(["phrase", "pattern"])
+_SPACE = re.compile(r"\s")
 _COMPARED_AS_TEXT = frozenset([Type.KEYWORD, Type.TEXT, Type.UNKNOWN])
 
 Values = tuple[Scalar, ...]
@@ -121,6 +125,27 @@ class Leaf:
         else:
             literals = tuple(longest_literal(pattern) for pattern in self.globs)
         return literals if all(literals) else ()
+
+    def holds_beyond(self, values: Sequence[Values]) -> bool:
+        """Return whether what passes with these values, parts of longer texts, passes with the whole texts as well.
+
+        Tests for words count what begins and ends in a part: at its edge there may be half a word.
+        """
+        globs = self.globs
+        if self.kind is LeafKind.EXISTS or (globs and all(glob[:1] == "*" == glob[-1:] for glob in globs)):
+            return True
+        if self.kind is LeafKind.SCRIPT and self.operator in _OF_WORDS and self.types == (Type.TEXT,):
+            return any(self.holds(_without_edges(str(value))) for value in values[0])
+        return False
+
+
+def _without_edges(text: str) -> str:
+    """Return a text from its first space on and up to its last one; "" where it has none."""
+    first = _SPACE.search(text)
+    if first is None:
+        return ""
+    end = next(place for place in range(len(text), 0, -1) if text[place - 1].isspace())
+    return text[first.start() : end]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ def _sections(description: dict[str, Any], *, verbose: bool) -> Iterator[tuple[s
         for entry in shown
     ]
     yield "Events by channel, provider and event id", rows + _more(len(counts) - len(shown))
+    if description["scripts"]:
+        yield "PowerShell scripts of several records", [_scripts(entry) for entry in description["scripts"]]
     if description["findings"]:
         yield "Rules that ran", [_rule(entry) for entry in description["findings"]]
     runs = description["runs"] if verbose else description["runs"][-10:]
@@ -86,6 +88,11 @@ def _source(source: dict[str, Any]) -> Iterator[list[str]]:
 
 def _range(host: dict[str, Any]) -> str:
     return f"{readable_time(host['first'])} to {readable_time(host['last'])}" if host["first"] else ""
+
+
+def _scripts(entry: dict[str, Any]) -> list[str]:
+    missing = f"{entry['missing']:,} parts missing" if entry["missing"] else ""
+    return [f"{entry['blocks']:,}", entry["state"].replace("_", " "), missing]
 
 
 def _rule(entry: dict[str, Any]) -> list[str]:

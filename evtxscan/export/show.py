@@ -11,10 +11,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from evtxscan.export import json
-from evtxscan.export.fields import Document, flatten, get, plain, readable_time
+from evtxscan.export.fields import Document, flatten, get, plain, readable_time, texts
 from evtxscan.export.sessions import session_view
 from evtxscan.export.table import console
 from evtxscan.export.text import visible
+from evtxscan.export.wording import count
 
 _SESSION_ROWS = (
     ("logon id", "logon_id"),
@@ -33,6 +34,14 @@ _SESSION_ROWS = (
     ("not recorded", "absent"),
 )
 
+_SCRIPT = "powershell.file.script_block_text"
+_STATES = {
+    "complete": "the whole script",
+    "incomplete": "the script is not complete",
+    "conflicting": "a part is there with different texts, so nothing is put together",
+    "too_large": "too many or too long, so nothing is put together",
+}
+
 
 def render_event(document: Document, form: str, stream: BinaryIO) -> None:
     """Write an event as ``table`` or ``json``."""
@@ -44,6 +53,7 @@ def render_event(document: Document, form: str, stream: BinaryIO) -> None:
         _print(out, f"Event {ours['event']['id']}", _places(ours))
         inferred = {entry["field"]: entry for entry in ours.get("inferred", [])}
         _print(out, "Document", _fields(document, inferred))
+        _print_script(out, document)
         if ours.get("witnesses"):
             _print(out, "The same process start in another log", [[event] for event in ours["witnesses"]])
         if "parents" in ours:
@@ -68,6 +78,31 @@ def _print(out: Console, title: str, rows: list[list[str]]) -> None:
     out.print()
 
 
+def _print_script(out: Console, document: Document) -> None:
+    """Print a script line by line, the whole of it where the event is one part of several."""
+    block = document["evtxscan"].get("script_block")
+    if block:
+        _print(out, "Script block", list(_block_rows(block)))
+    own = [{"text": text} for text in texts(get(document, _SCRIPT))]
+    for run in (block or {}).get("texts") or own:
+        title = f"Script, parts {run['first']} to {run['last']}" if "first" in run else "Script"
+        out.print(Text(title, style="bold"))
+        for line in run["text"].split("\n"):
+            out.print(Text(visible(line)), soft_wrap=True)
+        out.print()
+
+
+def _block_rows(block: Document) -> Iterator[list[str]]:
+    yield ["id", visible(block["id"])]
+    yield ["this record", f"part {block['number']:,} of {block['total']:,}"]
+    yield ["in the evidence", f"{count(block['present'], 'part')}: {_STATES[block['state']]}"]
+    if block["missing"]:
+        yield ["missing parts", ", ".join(f"{first:,}" if first == last else f"{first:,} to {last:,}"
+                                          for first, last in block["missing"])]  # fmt: skip
+    for part in block["parts"]:
+        yield [f"part {part['number']:,}", part["event"]]
+
+
 def _places(ours: Document) -> list[list[str]]:
     rows: list[list[str]] = []
     for place in ours["provenance"]:
@@ -84,9 +119,15 @@ def _places(ours: Document) -> list[list[str]]:
 def _fields(document: Document, inferred: dict[str, Any]) -> list[list[str]]:
     flat = flatten({name: value for name, value in document.items() if name != "evtxscan"})
     return [
-        [visible(name), visible(plain(value)), "inferred, not recorded" if name in inferred else ""]
+        [visible(name), _cell(name, value), "inferred, not recorded" if name in inferred else ""]
         for name, value in flat
     ]
+
+
+def _cell(name: str, value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+    if name == _SCRIPT:
+        return f"{count(sum(map(len, texts(value))), 'character')}, see below"
+    return visible(plain(value))
 
 
 def _tree(document: Document) -> Tree:

@@ -27,6 +27,7 @@ from evtxscan.export.wording import account, count, explain_reason, logon_type, 
 PIPED_WIDTH = 120
 MAX_VALUE = 400
 MAX_SESSIONS = 3
+MAX_PARTS = 10
 MAX_GROUP_EVENTS = 2
 PAGE = 200
 _FILL = re.compile(" +$", re.MULTILINE)
@@ -176,8 +177,18 @@ def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
         if more := ours.get("sessions_open_total", len(open_sessions)) - len(shown):
             shown.append(f"and {count(more, 'more session')}")
         yield "also open", "; ".join(shown)
+    if block := ours.get("script_block"):
+        yield "script block", _script_block(block)
     if witnesses := ours.get("witnesses"):
         yield "witnesses", ", ".join(witnesses)
+
+
+def _script_block(block: Document) -> str:
+    there = f"{block['present']:,} of {count(block['total'], 'part')} in the evidence"
+    ids = [part["event"] for part in block.get("parts", [])[:MAX_PARTS]]
+    more = len(block.get("parts", [])) - len(ids)
+    listed = ", ".join(ids) + (f" and {more:,} more" if more else "")
+    return f"{there}{': ' if ids else ''}{listed}"
 
 
 def _print_verdicts(result: Result, console: Console) -> None:

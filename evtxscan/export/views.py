@@ -16,6 +16,8 @@ from evtxscan.export.result import events_of, first_event
 from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
 from evtxscan.export.wording import account, explain_origin, explain_reason, field_meaning
 
+_EVENTS_NAMED = 10
+
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
@@ -180,9 +182,16 @@ def _what(event: Document) -> str:
 
 def _inferred(event: Document) -> dict[str, str]:
     return {
-        entry["field"]: f"{explain_reason(entry['method']).title}; from event {plain(entry.get('from')) or 'not named'}"
+        entry["field"]: f"{explain_reason(entry['method']).title}; {_origin(entry)}"
         for entry in get(event, "evtxscan.inferred") or []
     }
+
+
+def _origin(entry: Document) -> str:
+    events = entry.get("events") or [plain(entry.get("from")) or "not named"]
+    named = ", ".join(events[:_EVENTS_NAMED])
+    more = f" and {len(events) - _EVENTS_NAMED:,} more" if len(events) > _EVENTS_NAMED else ""
+    return f"from {'events' if len(events) > 1 else 'event'} {named}{more}"
 
 
 def _tests(ours: Document, inferred: dict[str, str]) -> Iterator[TestRow]:

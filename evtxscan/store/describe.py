@@ -20,6 +20,7 @@ def describe(case: Case) -> dict[str, Any]:
             "losses": _rows(case, _LOSSES),
             "hosts": _hosts(case),
             "events": _rows(case, _EVENTS),
+            "scripts": _rows(case, _SCRIPTS),
             "findings": _rows(case, _FINDINGS),
             "runs": _runs(case),
         }
@@ -66,6 +67,10 @@ SELECT kind.channel, kind.provider, kind.code, sum(events) AS events
 FROM event_count JOIN kind ON kind.id = event_count.kind
 GROUP BY kind.channel, kind.provider, kind.code
 ORDER BY kind.channel, kind.provider, CAST(kind.code AS INTEGER), kind.code
+"""
+_SCRIPTS = """
+SELECT state, count(*) AS blocks, sum("powershell.total" - parts) AS missing FROM script_block
+GROUP BY state ORDER BY state
 """
 _FINDINGS = """
 SELECT rule.id AS rule, rule.name, rule.severity,

@@ -619,11 +619,16 @@ def test_kernel_start_and_stop() -> None:
 
 
 def test_audit_policy_change_in_words() -> None:
-    found = security(4719, {"CategoryId": "%%8276", "SubcategoryId": "%%13312", "AuditPolicyChanges": "%%8448, %%8450"})
-    assert found["winlog.event_data.Category"] == "Detailed Tracking"
-    assert found["winlog.event_data.SubCategory"] == "Process Creation"
-    assert found["winlog.event_data.AuditPolicyChangesDescription"] == ["Success removed", "Failure removed"]
-    assert found["winlog.event_data.CategoryId"] == "%%8276"
+    """The GUID says which; Elastic counts access to the directory among account management."""
+    guid = "0CCE923B-69AE-11D9-BED3-505054503030"
+    changes = {"CategoryId": "%%8279", "SubcategoryGuid": guid, "AuditPolicyChanges": "%%8448, %%8457, %%9999"}
+    for code in (4719, 4912):
+        found = security(code, changes)
+        assert found["winlog.event_data.Category"] == "Account Management"
+        assert found["winlog.event_data.SubCategory"] == "Directory Service Access"
+        named = ["Success removed", "Failure include added", "9999"]
+        assert found["winlog.event_data.AuditPolicyChangesDescription"] == named
+        assert found["winlog.event_data.CategoryId"] == "%%8279"
     assert security(4688, {}, Task=13312)["event.action"] == "created-process"
 
 
@@ -634,16 +639,17 @@ def test_security_descriptors_in_words() -> None:
     assert {name: value for name, value in found.items() if "Sd" in name} == in_event_data(
         OldSd=old,
         NewSd="D:(A;;GA)",
+        OldSdOwner="O:BA",
         OldSdDacl0="Built-in administrators :Access Allowed ([File All Access])",
-        OldSdDacl1="Everyone :Access Denied ([Create Child, DELETE, READ_CONTROL])",
-        OldSdDacl2="S-1-5-21-1-2-3-500 :Access Allowed ([ZZ])",
+        OldSdDacl1="Everyone :Access Denied ([Read Control, Delete])",
+        OldSdDacl2="Administrator :Access Allowed ([ZZ])",
         OldSdSacl0="Everyone :System Audit ([Delete, Modify Permissions])",
     )
 
 
 def test_well_known_sids_have_names() -> None:
-    found = security(4908, {"SidList": "\r\n\t\t%{S-1-5-32-551}\r\n\t\t%{S-1-5-21-1-2-3-512}"})
-    assert found["winlog.event_data.SidListDesc"] == ["Backup Operators", "S-1-5-21-1-2-3-512"]
+    found = security(4908, {"SidList": "\r\n\t\t%{S-1-5-32-551}\r\n\t\t%{S-1-5-21-1-2-3-512} %{S-1-5-21-1-2-3-1104}"})
+    assert found["winlog.event_data.SidListDesc"] == ["Backup Operators", "Domain Admins", "S-1-5-21-1-2-3-1104"]
     found = security(5156, {"LayerName": "%%14611", "RemoteUserID": "S-1-0-0", "RemoteMachineID": "S-1-5-21-9"})
     assert found["winlog.event_data.LayerNameDescription"] == "Connect"
     assert found["winlog.event_data.RemoteUserDescription"] == "Nobody"

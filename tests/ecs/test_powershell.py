@@ -238,6 +238,55 @@ def test_where_a_query_finds_what_is_in_the_data() -> None:
     assert args.fn(None) == ()
 
 
+GERMAN = (
+    "Schweregrad", "Hostname", "Hostversion", "Host-ID", "Hostanwendung", "Modulversion", "Runspace-ID", "Pipeline-ID",
+    "Befehlsname", "Befehlstyp", "Skriptname", "Befehlspfad", "Sequenznummer", "Benutzer", "Verbundener Benutzer",
+    "Shell-ID",
+)  # fmt: skip
+FRENCH = (
+    "Gravité", "Nom d'hôte", "Version de l'hôte", "ID d'hôte", "Application hôte", "Version du moteur", "ID d'instance",
+    "ID de pipeline", "Nom de commande", "Type de commande", "Nom de script", "Chemin de commande",
+    "Numéro de séquence", "Utilisateur", "Utilisateur connecté", "ID de shell",
+)  # fmt: skip
+
+
+def translated(keys: tuple[str, ...], text: str) -> str:
+    """Return a context with these keys instead of the English ones."""
+    values = [line.partition(" = ")[2] for line in text.split("\r\n")[:-1]]
+    return "".join(f"        {key} = {value}\r\n" for key, value in zip(keys, values, strict=True))
+
+
+@pytest.mark.parametrize("keys", [GERMAN, FRENCH], ids=["German", "French"])
+def test_context_in_another_language(keys: tuple[str, ...]) -> None:
+    """The entries are where they are in English, and nothing else is made of them."""
+    found = operational(4103, {"ContextInfo": translated(keys, context()), "Payload": "x"}).document
+    assert found == operational(4103, {"ContextInfo": context(), "Payload": "x"}).document
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        translated(GERMAN, context()).replace("        Befehlspfad = \r\n", ""),
+        translated(GERMAN, context()) + "        Neu = 1\r\n",
+        translated(GERMAN, context()).replace("iex", "iex\r\n        Benutzer = CORP\\admin"),
+        translated(GERMAN, context()).replace("Sequenznummer = 18", "Sequenznummer = achtzehn"),
+        translated((*GERMAN[:3], GERMAN[4], GERMAN[3], *GERMAN[5:]), context()).replace(HOST, "no GUID"),
+        "no context",
+    ],
+    ids=["one too few", "one too many", "a line that a user typed", "no number", "no GUID", "no entry"],
+)
+def test_context_that_cannot_be_read_is_shown(text: str) -> None:
+    """Catches a value put under a wrong name, and a context that vanishes because nothing was read of it."""
+    found = operational(4103, {"ContextInfo": text, "Payload": "x"}).document
+    assert found["winlog.event_data.ContextInfo"] == text.replace("\r\n", "\n").rstrip("\n")
+    assert not [name for name in found if name.startswith(("process.", "file.", "user.name", "powershell.pipeline"))]
+
+
+def test_details_that_cannot_be_read_are_shown() -> None:
+    assert classic(400, "a", "b", "no details").document["winlog.event_data.param3"] == "no details"
+    assert classic(800, "a", "no details", "x").document["winlog.event_data.param2"] == "no details"
+
+
 def test_lines_of_a_command_line_are_not_entries() -> None:
     """A command line may hold line ends and text that looks like an entry; neither may hide or replace a value."""
     text = (
@@ -256,6 +305,10 @@ def test_lines_of_a_command_line_are_not_entries() -> None:
     ("line", "expected"),
     [
         ('NonTerminatingError(A): "x"', {"type": "NonTerminatingError", "related_command": "A", "value": '"x"'}),
+        (
+            'ParameterBinding(A): name="B"; value="if (c): d"',
+            {"type": "ParameterBinding", "related_command": "A", "name": '"B"', "value": '"if (c): d"'},
+        ),
         ("CommandInvocation(A):", {"type": "CommandInvocation", "related_command": "A"}),
         ("ParameterBinding(A): odd", {"value": "odd"}),
         ("ParameterBinding(A):", {"value": "ParameterBinding(A):"}),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from evtxscan.eql.predicates import All, Constant, Leaf, Not, Predicate
 from evtxscan.eql.sql.block import Block
-from evtxscan.eql.sql.plan import Asked, Numbers, OfCells, OfText, Plan, Settled, answer
+from evtxscan.eql.sql.plan import Answer, Asked, Numbers, OfCells, OfText, Plan, Settled, answer
+from evtxscan.store.scripts import JoinedScript
 
 # Answers remembered per test from one block to the next.
 _REMEMBERED = 50_000
+# Characters of a cell that an answer may be remembered for: others would fill the memory, and hardly come again.
+_LONGEST = 1_000
 
 Raw = Callable[[OfCells, list[tuple[Any, ...]]], list[tuple[Any, ...]]]
 """Turns the cells of a test's inputs into their values, for many rows."""
@@ -33,6 +36,7 @@ class Evaluation:
         self._block = block
         self._raw = raw
         self._tests: dict[int, Rows] = {}
+        self._partial: dict[int, dict[int, int]] = {}
 
     def rows(self, tree: Predicate) -> Rows:
         """Return the rows of the block by the answer of a condition."""
@@ -84,13 +88,23 @@ class Evaluation:
             for item in tree.items:
                 self._visit(item, among, found)
         else:
-            absent = self._absent(tree)
-            for place, name in enumerate(tree.fields):
-                # What a test of several fields lacks is told by its first.
-                there = among & ~absent if place == 0 else 0
-                for key, bits in (((name, True), among & ~there), ((name, False), there)):
-                    if bits:
-                        found[key] = found.get(key, 0) | bits
+            for key, bits in self._lacks(tree, among):
+                if bits:
+                    found[key] = found.get(key, 0) | bits
+
+    def _lacks(self, leaf: Leaf, among: int) -> Iterator[tuple[tuple[str, bool], int]]:
+        """Yield what :meth:`lacking` returns, for one test; ``among`` are rows in which it is unknown."""
+        partial = self._partial.get(self._numbers[leaf], {})
+        for place, rows in partial.items():
+            yield (leaf.fields[place], False), among & rows
+        for rows in partial.values():
+            among &= ~rows
+        absent = self._absent(leaf)
+        for place, name in enumerate(leaf.fields):
+            # What a test of several fields lacks is told by its first.
+            there = among & ~absent if place == 0 else 0
+            yield (name, True), among & ~there
+            yield (name, False), there
 
     def _asked(self, leaf: Leaf) -> Asked:
         return self.plan.asked[self._numbers[leaf]]
@@ -111,7 +125,7 @@ class Evaluation:
             if isinstance(asked, OfText):
                 rows = self._of_text(asked)
             elif isinstance(asked, OfCells):
-                rows = self._of_cells(asked)
+                rows = self._of_cells(asked, self._partial.setdefault(number, {}))
             else:
                 rows = self._settled(asked)
             self._tests[number] = rows
@@ -131,20 +145,29 @@ class Evaluation:
             sure &= ~block.among(asked.given, cells.uncertain)
         return Rows(inside | without if cells.missing else inside, inside & sure, sure & ~inside)
 
-    def _of_cells(self, asked: OfCells) -> Rows:
+    def _of_cells(self, asked: OfCells, partial: dict[int, int]) -> Rows:
+        """Return the rows by the answer of a test; note in ``partial`` which a field's place leaves open."""
         match = true = false = 0
         combinations = self._block.combinations(asked.inputs)
         known = asked.known
         if len(known) > _REMEMBERED:
             known.clear()
         new = [cells for cells in combinations if cells not in known]
+        large: dict[tuple[Any, ...], Answer] = {}
         for cells, values in zip(new, self._raw(asked, new), strict=True):
-            known[cells] = answer(asked, values)
+            answers = large if any(map(_is_large, cells)) else known
+            answers[cells] = answer(asked, values)
         for cells, bits in combinations.items():
-            holds, is_sure = known[cells]
+            holds, is_sure, places = large[cells] if cells in large else known[cells]
             if holds:
                 match |= bits
                 true |= bits if is_sure else 0
             elif is_sure:
                 false |= bits
+            for place in places:
+                partial[place] = partial.get(place, 0) | bits
         return Rows(match, true, false)
+
+
+def _is_large(cell: object) -> bool:
+    return isinstance(cell, str | JoinedScript) and len(cell) > _LONGEST

@@ -14,6 +14,7 @@ from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
 from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
+from evtxscan.store.scripts import SCRIPT_TEXT, JoinedScript, Scripts
 
 # Fields whose values are parts of the one text they are derived from (see Computed.is_part).
 _PARTS = frozenset(
@@ -33,20 +34,35 @@ _PARTS = frozenset(
 
 
 class FieldStore:
-    """Answers where the fields of one kind of record are. ``lineage``: the kind has rows there and they count."""
+    """Answers where the fields of one kind of record are.
 
-    def __init__(self, db: sqlite3.Connection, row: int, kind: Kind, mapping: Mapping, *, lineage: bool) -> None:
+    ``lineage``: the kind has rows there and they count; ``scripts`` likewise, where records are parts of scripts.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        row: int,
+        kind: Kind,
+        mapping: Mapping,
+        *,
+        lineage: bool,
+        scripts: Scripts | None = None,
+    ) -> None:
         self._db = db
         self._row = row
         self._kind = kind
         self._mapping = mapping
         self._lineage = lineage
+        self._scripts = scripts
 
     def __call__(self, field: str) -> Storage:
         """Return the storage of ``field`` in records of this kind."""
         if self._lineage and field in INFERRED:
             return _inferred(field)
         found = self._mapping.resolve(self._kind, field)
+        if self._scripts is not None and field == SCRIPT_TEXT and isinstance(found, Data):
+            return _script(found, self._scripts)
         if isinstance(found, Absent):
             return Fixed((), is_known=_is_elsewhere(field, self._mapping))
         if isinstance(found, Constant):
@@ -112,6 +128,26 @@ def _inferred(field: str) -> Computed:
     # Lineage is empty where the record has a value, but for Sysmon's "?", which says that it could not tell.
     given = Input(f'ifnull(l."{name}", e."{name}")', "keyword", (name, ORIGIN[name]))
     return Computed((given,), function, ("inferred", field), is_part=True)
+
+
+def _script(own: Data, scripts: Scripts) -> Computed:
+    """Return the storage of the script's text: a record's own, but for the one that stands for a block of several."""
+
+    def read(cell: str | int | None) -> str | JoinedScript | None:
+        return scripts.joined(cell) if isinstance(cell, int) else cell
+
+    # The row that stands for a block, else a text or nothing: a text that looks like a number is one all the same.
+    own_text = f"CAST({_data(own.path).sql} AS TEXT)"
+    given = Input(f"iif(e.id IN (SELECT event FROM script_block), e.id, {own_text})", "json", (), read)
+    return Computed((given,), _script_texts, ("script",), is_partial=_is_partial_script)
+
+
+def _script_texts(script: str | JoinedScript | None) -> tuple[Any, ...]:
+    return script.texts if isinstance(script, JoinedScript) else _same(script)
+
+
+def _is_partial_script(script: str | JoinedScript | None) -> bool:
+    return isinstance(script, JoinedScript) and not script.is_complete
 
 
 def _data(path: Path) -> Input:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from evtxscan.eql.logic import kleene
 from evtxscan.eql.predicates import Constant, Leaf, Predicate, leaves
@@ -28,14 +28,28 @@ class OfText:
     cells: Cells
 
 
+class Answer(NamedTuple):
+    """Whether a test holds, and whether that is sure.
+
+    ``partial``: places of the fields that alone keep it from being sure, because their texts are parts of longer ones.
+    """
+
+    holds: bool
+    is_sure: bool
+    partial: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class OfCells:
-    """A test whose answer follows from several cells, or from one that is no text; ``known`` fills as it is asked."""
+    """A test whose answer follows from several cells, or from one that is no text.
+
+    ``known`` fills as it is asked, with answers for cells that are not large.
+    """
 
     leaf: Leaf
     storages: tuple[Storage, ...]
     inputs: tuple[Input, ...]
-    known: dict[tuple[Any, ...], tuple[bool, bool]] = field(default_factory=dict)
+    known: dict[tuple[Any, ...], Answer] = field(default_factory=dict)
 
 
 Asked = Settled | OfText | OfCells
@@ -154,11 +168,23 @@ class Plan:
         return asked.holds if isinstance(asked, Settled) and asked.known else None
 
 
-def answer(asked: OfCells, raw: Sequence[Any]) -> tuple[bool, bool]:
+def answer(asked: OfCells, raw: Sequence[Any]) -> Answer:
     """Return whether a test holds for the values of its inputs, and whether that is known."""
     named = dict(zip(asked.inputs, raw, strict=True))
+    given = [() if isinstance(storage, Fixed) else [named[i] for i in storage.inputs] for storage in asked.storages]
     values = [
-        storage.values if isinstance(storage, Fixed) else storage.compute(*(named[given] for given in storage.inputs))
-        for storage in asked.storages
+        storage.values if isinstance(storage, Fixed) else storage.compute(*cells)
+        for storage, cells in zip(asked.storages, given, strict=True)
     ]
-    return asked.leaf.test(values), is_known(asked.storages, values)
+    leaf = asked.leaf
+    holds = leaf.test(values)
+    if not is_known(asked.storages, values):
+        return Answer(holds, is_sure=False)
+    partial = tuple(
+        place
+        for place, (storage, cells) in enumerate(zip(asked.storages, given, strict=True))
+        if isinstance(storage, Computed) and storage.is_partial and storage.is_partial(*cells)
+    )
+    if not partial or (holds and leaf.holds_beyond(values)):
+        return Answer(holds, is_sure=True)
+    return Answer(holds, is_sure=False, partial=partial)

@@ -22,6 +22,7 @@ from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 from evtxscan.store.order import RecordOrder
 from evtxscan.store.scope import Scope
+from evtxscan.store.scripts import SCRIPT_RECORD, Scripts
 
 T = TypeVar("T")
 
@@ -62,8 +63,17 @@ class CaseQueries:
         self.scope = scope
         self._weak = None if scope.observed_only else weak
         self._prepared: dict[int, tuple[BoundEvent, Compiled]] = {}
+        scripts = Scripts(case.db)
+        has_blocks = not scope.observed_only and scripts.has_blocks()
         self.kinds = {
-            row: FieldStore(case.db, row, kind, mapping, lineage=mapping.id in _STARTS and not scope.observed_only)
+            row: FieldStore(
+                case.db,
+                row,
+                kind,
+                mapping,
+                lineage=mapping.id in _STARTS and not scope.observed_only,
+                scripts=scripts if has_blocks and mapping.id == SCRIPT_RECORD else None,
+            )
             for row, (kind, mapping) in events.kinds.items()
         }
         self.filter = self._filter()

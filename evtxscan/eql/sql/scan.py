@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -23,9 +23,13 @@ from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
 from evtxscan.eql.sql.storage import Input, Storage
 from evtxscan.evtx.filetime import to_iso
 from evtxscan.store.events import Events
+from evtxscan.store.scripts import JoinedScript
 
-# Rows in memory at a time.
+# Rows in memory at a time, and of those with texts of their own, as scripts are, no more than have so many characters.
 _BLOCK = 1 << 16
+_CHARACTERS = 1 << 23
+# Processes at a time where their records have such texts.
+_FEW = 1 << 10
 # Names of temporary tables: one case may be scanned more than once.
 _TABLES = count(1)
 
@@ -134,7 +138,7 @@ class Scan:
         lineage = " LEFT JOIN lineage l ON l.event = e.id" if any("l." in given.sql for given in inputs) else ""
         sql = f"SELECT {listed} {source.replace(' WHERE', f'{lineage} WHERE', 1)}{self._narrowed}"
         rows = self._db.execute(sql)
-        while group := rows.fetchmany(_BLOCK):
+        for group in _groups(rows, inputs):
             events, hosts, *columns = zip(*group, strict=True)
             block = Block(len(group), (1 << len(group)) - 1, dict(zip(inputs, columns, strict=True)))
             told = _Told(plan.kind, events, hosts, [None] * len(group))
@@ -159,8 +163,9 @@ class Scan:
             f" WHERE l.process BETWEEN ? AND ? AND e.kind IN ({kinds}){self._narrowed}"
         )
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM process").fetchone()[0]
-        for first in range(0, last + 1, _BLOCK):
-            rows = self._db.execute(sql, (first, first + _BLOCK - 1)).fetchall()
+        step = _FEW if any(given.type == "json" for given in inputs) else _BLOCK
+        for first in range(0, last + 1, step):
+            rows = self._db.execute(sql, (first, first + step - 1)).fetchall()
             parts = {plan.kind: [row for row in rows if row[0] == plan.kind] for plan in plans}
             del rows
             copies = self._scan_pairs(plans, inputs, parts, first)
@@ -260,6 +265,33 @@ class Scan:
         )
         types = [given.type for given in asked.inputs]
         return [tuple(_value(kind, cell, texts) for kind, cell in zip(types, cells, strict=True)) for cells in rows]
+
+
+def _groups(rows: sqlite3.Cursor, inputs: Sequence[Input]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield rows (event, host, a cell per input) by the block, with what inputs that are read by a function stand for.
+
+    A script may have megabytes, and any value beside the columns as much as a record can hold.
+    """
+    before = 2
+    large = [(place, given.read) for place, given in enumerate(inputs, before) if given.type == "json"]
+    if not large:
+        while block := rows.fetchmany(_BLOCK):
+            yield block
+        return
+    group: list[tuple[Any, ...]] = []
+    characters = 0
+    for row in rows:
+        cells = list(row)
+        for place, read in large:
+            cell = cells[place] if read is None else read(cells[place])
+            cells[place] = cell
+            characters += len(cell) if isinstance(cell, str | JoinedScript) else 0
+        group.append(tuple(cells))
+        if len(group) == _BLOCK or characters >= _CHARACTERS:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
 
 
 def _value(kind: str, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds

@@ -15,12 +15,14 @@ InputType = Literal["keyword", "long", "date", "json", "text"]
 class Input:
     """A stored value that a field is computed from: an SQL expression over ``e`` (event) and ``l`` (lineage).
 
-    ``keyword`` expressions give ids of value, and ``columns`` are those that the ids come from.
+    ``keyword`` expressions give ids of value, and ``columns`` are those that the ids come from. ``read``, if given,
+    turns what SQL gives into the value.
     """
 
     sql: str
     type: InputType
     columns: tuple[str, ...] = ()
+    read: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,16 @@ class Computed:
     """A field that follows from stored values: ``compute`` gets one value (or None) per input.
 
     ``is_part``: the values are parts of the one text they follow from, so that what is not there is known not to be
-    (the extension of a file without one); otherwise it may not have been recorded.
+    (the extension of a file without one); otherwise it may not have been recorded. ``is_partial`` tells of the same
+    inputs as ``compute`` whether the values are only a part of what there was: a test that they fail is not known to be
+    false.
     """
 
     inputs: tuple[Input, ...]
     compute: Callable[..., tuple[Any, ...]]
     key: tuple[Any, ...]
     is_part: bool = False
+    is_partial: Callable[..., bool] | None = None
 
 
 Storage = Fixed | Computed

@@ -139,6 +139,6 @@ def _told(storage: Computed, cells: tuple[Any, ...], texts: dict[int, str]) -> I
     """Yield what stands behind the cells: texts for the ids of texts, times for ticks."""
     for given, cell in zip(storage.inputs, cells, strict=True):
         if cell is None or given.type in ("long", "json", "text"):
-            yield cell
+            yield cell if given.read is None else given.read(cell)
         else:
             yield to_iso(cell) if given.type == "date" else texts[cell]
