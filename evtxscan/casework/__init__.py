@@ -2,7 +2,7 @@
 
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
-- ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+- ``detect``, ``query``, ``show``, ``info``, ``verify``: what the commands of these names do.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
     from evtxscan.casework.looking import info, query, show
+    from evtxscan.casework.proving import verify
 
 _HOMES = {
     "Filters": "cases",
@@ -27,6 +28,7 @@ _HOMES = {
     "query": "looking",
     "settled": "cases",
     "show": "looking",
+    "verify": "proving",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "query",
     "settled",
     "show",
+    "verify",
 ]
 
 
