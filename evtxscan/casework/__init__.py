@@ -2,7 +2,8 @@
 
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
-- ``detect``, ``query``, ``show``, ``info``, ``verify``: what the commands of these names do.
+- ``detect``, ``query``, ``show``, ``info``, ``verify``, ``manifest``, ``check_manifest``: what the commands
+  of these names do.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
     from evtxscan.casework.looking import info, query, show
-    from evtxscan.casework.proving import verify
+    from evtxscan.casework.proving import check_manifest, manifest, verify
 
 _HOMES = {
     "Filters": "cases",
     "Label": "ingesting",
     "categories": "ingesting",
+    "check_manifest": "proving",
     "detect": "detecting",
     "info": "looking",
     "ingest_evidence": "ingesting",
     "logged": "cases",
+    "manifest": "proving",
     "query": "looking",
     "settled": "cases",
     "show": "looking",
@@ -35,10 +38,12 @@ __all__ = [
     "Filters",
     "Label",
     "categories",
+    "check_manifest",
     "detect",
     "info",
     "ingest_evidence",
     "logged",
+    "manifest",
     "query",
     "settled",
     "show",

@@ -18,6 +18,7 @@ COMMANDS = {
     "query": "Find events of a case with EQL.",
     "show": "Show one event: document, XML, place, parents, session.",
     "verify": "Check a case against its evidence with a second parser.",
+    "manifest": "Write what ties the result in a case to its evidence.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
