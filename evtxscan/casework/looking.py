@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from evtxscan.casework.cases import Filters
+from evtxscan.context.coverage.documents import coverage_documents
+from evtxscan.context.coverage.read import read_coverage
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.errors import UsageError
 from evtxscan.store.case import Case
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
@@ -45,6 +48,18 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
 def info(case: Case) -> dict[str, Any]:
     """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
     return describe(case)
+
+
+def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return what the logs of a case cover, a document for each host, or for those named alone.
+
+    Raises UsageError for a host that the case does not have, CaseError.
+    """
+    found = read_coverage(case, hosts)
+    names = {name for host in found for name in (host.host, host.host.split(".")[0])}
+    if unknown := [host for host in hosts if host.lower() not in names]:
+        raise UsageError(f"{', '.join(unknown)}: no such host in {case.path}; evtxscan info lists them")
+    return coverage_documents(found, Events(case))
 
 
 def show(case: Case, event_id: str) -> dict[str, Any]:

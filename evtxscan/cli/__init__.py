@@ -17,6 +17,7 @@ COMMANDS = {
     "detect": "Run detection rules over a case.",
     "query": "Find events of a case with EQL.",
     "show": "Show one event: document, XML, place, parents, session.",
+    "coverage": "Describe what the logs of a case cover and what they do not.",
     "verify": "Check a case against its evidence with a second parser.",
     "manifest": "Write what ties the result in a case to its evidence.",
     "info": "Describe a case: sources, hosts, counts, losses.",
