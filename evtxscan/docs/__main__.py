@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evtxscan import schema
-from evtxscan.docs import case_schema, commands
+from evtxscan.docs import case_schema, commands, validation
 from evtxscan.ecs import docs as ecs_mapping
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.render,
     "case-schema.md": case_schema.render,
     "ecs-mapping.md": ecs_mapping.render,
+    "validation/requirements.md": validation.render,
 }
 
 
