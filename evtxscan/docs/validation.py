@@ -6,9 +6,9 @@ from evtxscan.selftest.requirements import Requirement, expected, requirements
 
 _INTRO = """# Requirements and test cases of evtxscan
 
-Made by `python -m evtxscan.docs` from `schema/validation/requirements.toml`. The layout is that of the specifications of
-NIST's Computer Forensics Tool Testing programme (CFTT): requirements that every version has to meet (CR, core) and that
-go beyond (OF, optional features), the assertions that can be tested, and the test cases that test them.
+Made by `python -m evtxscan.docs` from `schema/validation/requirements.toml`. The layout is that of the specifications
+of NIST's Computer Forensics Tool Testing programme (CFTT): requirements that every version has to meet (CR, core) and
+that go beyond (OF, optional features), the assertions that can be tested, and the test cases that test them.
 [README.md](README.md) says how to use this pack.
 """
 
@@ -30,17 +30,14 @@ def render() -> str:
             " repository's continuous integration.\n",
             "| assertion | requirement | test case on the machine | test cases in the repository |",
             "| --- | --- | --- | --- |",
-            *(
-                f"| {one.id.replace('-CR-', '-TA-').replace('-OF-', '-AO-')} | {one.id} |"
-                f" {f'selftest: `{one.check}`' if one.check else '-'} | {', '.join(f'`{test}`' for test in one.tests)} |"
-                for one in requirements()
-            ),
+            *map(_test_case, requirements()),
             "\n## Expected findings on the shipped evidence\n",
             "From `testdata/expected.json`, which was written by hand from the story in `testdata/EXPECTED.md`.\n",
             "| time | process id | executable | needs an inferred field |",
             "| --- | --- | --- | --- |",
             *(
-                f"| {match['time']} | {match['pid']} | `{match['executable']}` | {'yes' if match['inferred'] else 'no'} |"
+                f"| {match['time']} | {match['pid']} | `{match['executable']}` |"
+                f" {'yes' if match['inferred'] else 'no'} |"
                 for match in matches
             ),
             "",
@@ -50,3 +47,9 @@ def render() -> str:
 
 def _requirement(one: Requirement) -> str:
     return f"- **{one.id}** {one.title}. {one.text}"
+
+
+def _test_case(one: Requirement) -> str:
+    assertion = one.id.replace("-CR-", "-TA-").replace("-OF-", "-AO-")
+    check = f"selftest: `{one.check}`" if one.check else "-"
+    return f"| {assertion} | {one.id} | {check} | {', '.join(f'`{test}`' for test in one.tests)} |"
