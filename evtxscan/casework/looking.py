@@ -10,10 +10,11 @@ from typing import Any
 from evtxscan.casework.cases import Filters
 from evtxscan.context.coverage.documents import coverage_documents
 from evtxscan.context.coverage.read import read_coverage
+from evtxscan.context.coverage.window import windows
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import UsageError
-from evtxscan.store.case import Case
+from evtxscan.store.case import Case, explained
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
 
@@ -59,7 +60,11 @@ def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
     names = {name for host in found for name in (host.host, host.host.split(".")[0])}
     if unknown := [host for host in hosts if host.lower() not in names]:
         raise UsageError(f"{', '.join(unknown)}: no such host in {case.path}; evtxscan info lists them")
-    return coverage_documents(found, Events(case))
+    documents = coverage_documents(found, Events(case))
+    with explained(case.path):
+        return [
+            {**document, "windows": windows(case.db, host)} for document, host in zip(documents, found, strict=True)
+        ]
 
 
 def show(case: Case, event_id: str) -> dict[str, Any]:

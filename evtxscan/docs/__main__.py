@@ -36,9 +36,8 @@ def main(arguments: list[str]) -> int:
     for path, text in pages.items():
         if not check:
             path.write_text(text, encoding="utf-8", newline="\n")
-        print(
-            f"docs/{path.relative_to(folder()).as_posix()}: {'out of date; run: python -m evtxscan.docs' if check else 'written'}"
-        )
+        name = path.relative_to(folder()).as_posix()
+        print(f"docs/{name}: {'out of date; run: python -m evtxscan.docs' if check else 'written'}")
     return 1 if check and pages else 0
 
 

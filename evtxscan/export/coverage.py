@@ -33,6 +33,13 @@ _STOPS = {
     "sysmon_stopped": "Sysmon was stopped",
     "process_audit_off": "starts of processes were not audited",
 }
+_LACKS = {
+    **_GAPS,
+    **_STOPS,
+    "begins_later": "the log begins later",
+    "ends_earlier": "the log ends earlier",
+    "no_log": "there is no log",
+}
 _RECORDED = {
     "command_lines": "command lines of process starts (Security 4688)",
     "parent_names": "names of parents of process starts (Security 4688)",
@@ -59,6 +66,7 @@ def _lines(hosts: list[Document], *, verbose: bool) -> Iterator[str]:
             yield from _log(log, verbose=verbose)
         yield from _section("Recorded", [_recorded(entry) for entry in host["recorded"]], verbose=True)
         yield from _section("Not logged", [_stop(entry) for entry in host["stops"]], verbose=verbose)
+        yield from _section("Findings and verdicts", list(_windows(host["windows"])), verbose=verbose)
         yield from _section("Boots", [_boot(boot) for boot in host["boots"]], verbose=verbose)
         yield from _section("Clock changes", [_clock(change) for change in host["clock_changes"]], verbose=verbose)
         yield from _section("Records about the logs", [_notice(entry) for entry in host["notices"]], verbose=verbose)
@@ -122,6 +130,16 @@ def _since(entry: Document) -> str:
 
 def _stop(entry: Document) -> str:
     return f"{_range(entry)}: {_STOPS[entry['reason']]} (event {entry['event']})"
+
+
+def _windows(windows: list[Document]) -> Iterator[str]:
+    for window in windows:
+        subject = f"finding {window['finding']}" if "finding" in window else f"verdict {window['verdict']}"
+        state = "whole" if window["whole"] else "NOT WHOLE"
+        yield f"{subject}: the window is {state}, {_range(window)} (rule {visible(window['rule'])})"
+        for lack in window["lacks"]:
+            records = f", {count(lack['records'], 'record')}" if lack["records"] else ""
+            yield f"  {visible(lack['channel'])}: {_LACKS[lack['reason']]}, {_range(lack)}{records}"
 
 
 def _boot(boot: Document) -> str:

@@ -191,3 +191,29 @@ def test_a_cleared_log(tmp_path: Path) -> None:
     assert (gap["after"], gap["before"], gap["records"], gap["reason"]) == (110, 151, 40, "cleared")
     alone = log_of(coverage(tmp_path / "after.evtx", case=tmp_path / "alone.db"), "Security")
     assert alone["begins"] == "cleared"
+
+
+def test_windows_of_findings_and_verdicts(tmp_path: Path) -> None:
+    """Catches a window that is called whole although Sysmon was stopped in it."""
+    case = tmp_path / "case.db"
+    evtxscan("ingest", EVIDENCE, "--case", case)
+    evtxscan("detect", "--case", case)
+    hosts = evtxscan("coverage", "--case", case, "--format", "json").json
+    (host,) = [host for host in hosts if host["host"].startswith("ws-fin")]
+    verdict, *findings = host["windows"]
+    assert (verdict["verdict"], verdict["whole"]) == ("match", False)
+    reasons = [(lack["channel"], lack["reason"]) for lack in findings[0]["lacks"]]
+    assert reasons == [(SYSMON, "begins_later"), ("Security", "begins_later"), (SYSMON, "sysmon_stopped")]
+    text = evtxscan("coverage", "--case", case).out.decode()
+    assert f"finding {findings[0]['finding']}: the window is NOT WHOLE" in text
+    assert "Sysmon was stopped, 2020-05-18 10:15:58" in text
+
+
+def test_a_window_that_is_whole(tmp_path: Path) -> None:
+    """Catches windows that are never whole."""
+    logs.write(tmp_path / "a.evtx", starts(0, COUNT), per_chunk=PER_CHUNK)
+    case = tmp_path / "case.db"
+    evtxscan("ingest", tmp_path / "a.evtx", "--case", case)
+    evtxscan("detect", "--case", case)
+    (host,) = evtxscan("coverage", "--case", case, "--format", "json").json
+    assert [(window["verdict"], window["whole"]) for window in host["windows"]] == [("no_match", True)]
