@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +219,13 @@ def test_a_window_that_is_whole(tmp_path: Path) -> None:
     evtxscan("detect", "--case", case)
     (host,) = evtxscan("coverage", "--case", case, "--format", "json").json
     assert [(window["verdict"], window["whole"]) for window in host["windows"]] == [("no_match", True)]
+
+
+def test_a_case_without_the_index_of_chunks(tmp_path: Path) -> None:
+    """Catches an SQLite error on a case that an earlier version made: it lacks the index until the next ingest."""
+    logs.write(tmp_path / "a.evtx", starts(0, COUNT), per_chunk=PER_CHUNK)
+    case = tmp_path / "case.db"
+    before = coverage(tmp_path / "a.evtx", case=case)
+    with closing(sqlite3.connect(case)) as db, db:
+        db.execute("DROP INDEX event_by_chunk")
+    assert evtxscan("coverage", "--case", case, "--format", "json").json == before

@@ -10,6 +10,7 @@ from evtxscan.context.coverage.logs import read_logs
 from evtxscan.context.coverage.model import Boot, ClockChange, HostCoverage, Log, Recorded
 from evtxscan.context.coverage.notices import read_notices, stops
 from evtxscan.store.case import Case, explained
+from evtxscan.store.finish import index_chunks
 
 _START = "security/4688"
 # An empty text is no value: so Windows writes a command line that is not audited.
@@ -35,6 +36,7 @@ def read_coverage(case: Case, hosts: Iterable[str] = ()) -> list[HostCoverage]:
     """
     wanted = {host.lower() for host in hosts}
     with explained(case.path):
+        index_chunks(case.db)  # a case of an earlier version may be without
         logs: dict[str, list[Log]] = defaultdict(list)
         for log in read_logs(case.db):
             logs[log.host].append(log)
