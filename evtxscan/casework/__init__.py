@@ -2,7 +2,8 @@
 
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
-- ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+- ``detect``, ``query``, ``show``, ``info``, ``coverage``, ``verify``, ``manifest``, ``check_manifest``: what the
+  commands of these names do.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -14,32 +15,41 @@ if TYPE_CHECKING:
     from evtxscan.casework.cases import Filters, logged, settled
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
-    from evtxscan.casework.looking import info, query, show
+    from evtxscan.casework.looking import coverage, info, query, show
+    from evtxscan.casework.proving import check_manifest, manifest, verify
 
 _HOMES = {
     "Filters": "cases",
     "Label": "ingesting",
     "categories": "ingesting",
+    "check_manifest": "proving",
+    "coverage": "looking",
     "detect": "detecting",
     "info": "looking",
     "ingest_evidence": "ingesting",
     "logged": "cases",
+    "manifest": "proving",
     "query": "looking",
     "settled": "cases",
     "show": "looking",
+    "verify": "proving",
 }
 
 __all__ = [
     "Filters",
     "Label",
     "categories",
+    "check_manifest",
+    "coverage",
     "detect",
     "info",
     "ingest_evidence",
     "logged",
+    "manifest",
     "query",
     "settled",
     "show",
+    "verify",
 ]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from evtxscan.casework.cases import Filters
+from evtxscan.context.coverage.documents import coverage_documents
+from evtxscan.context.coverage.read import read_coverage
+from evtxscan.context.coverage.window import windows
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.detect.surroundings import Surroundings
-from evtxscan.store.case import Case
+from evtxscan.errors import UsageError
+from evtxscan.store.case import Case, explained
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
 
@@ -46,6 +50,22 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
 def info(case: Case) -> dict[str, Any]:
     """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
     return describe(case)
+
+
+def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return what the logs of a case cover, a document for each host, or for those named alone.
+
+    Raises UsageError for a host that the case does not have, CaseError.
+    """
+    found = read_coverage(case, hosts)
+    names = {name for host in found for name in (host.host, host.host.split(".")[0])}
+    if unknown := [host for host in hosts if host.lower() not in names]:
+        raise UsageError(f"{', '.join(unknown)}: no such host in {case.path}; evtxscan info lists them")
+    documents = coverage_documents(found, Events(case))
+    with explained(case.path):
+        return [
+            {**document, "windows": windows(case.db, host)} for document, host in zip(documents, found, strict=True)
+        ]
 
 
 def show(case: Case, event_id: str) -> dict[str, Any]:
