@@ -1,8 +1,9 @@
 """pySigma's EQL backend, with the tests of single fields written as EQL means them.
 
-pySigma's own: a literal ``*`` of a rule becomes a wildcard (EQL has no escape for it); ``re`` passes PCRE on as Lucene's
-syntax, anchored and without regard to case; numbers and addresses are compared with ``:``, which takes text only; a
-comparison of two fields, a list of expanded values and values without a field are refused or end in invalid EQL.
+pySigma's own: a literal ``*`` of a rule becomes a wildcard (EQL has no escape for it); ``re`` passes PCRE on as if it
+were Lucene's syntax, anchored and without regard to case; numbers and addresses are compared with ``:``, which takes
+text only; a comparison of two fields, a list of expanded values and values without a field are refused or end in
+invalid EQL.
 """
 
 from __future__ import annotations
@@ -16,13 +17,8 @@ from sigma.conditions import ConditionFieldEqualsValueExpression, ConditionOR
 from sigma.conversion.state import ConversionState
 from sigma.types import (
     CompareOperators,
-    SigmaBool,
     SigmaCasedString,
-    SigmaCIDRExpression,
-    SigmaCompareExpression,
-    SigmaFieldReference,
     SigmaNumber,
-    SigmaRegularExpression,
     SigmaRegularExpressionFlag,
     SigmaString,
     SpecialChars,
@@ -34,7 +30,9 @@ from evtxscan.sigma.regex import UnsupportedRegexError, literal, to_lucene
 from evtxscan.sigma.tables import expressions
 
 _IDENTIFIER = re.compile(r"[A-Za-z_@][A-Za-z0-9_@]*")
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_ESCAPES = str.maketrans({
+    "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f",
+})  # fmt: skip
 _GLOBS = {SpecialChars.WILDCARD_MULTI: "*", SpecialChars.WILDCARD_SINGLE: "?"}
 _REGEXPS = {SpecialChars.WILDCARD_MULTI: ".*", SpecialChars.WILDCARD_SINGLE: "."}
 _COMPARISONS = {
@@ -47,13 +45,13 @@ _COMPARISONS = {
 _KEYWORDS = frozenset(["and", "any", "by", "false", "in", "join", "like", "maxspan", "not", "null", "of", "or", "regex",
                        "sample", "sequence", "true", "until", "where", "with"])  # fmt: skip
 
-_Test = ConditionFieldEqualsValueExpression
-
 
 def quoted(text: str) -> str:
     """Return an EQL string."""
-    escaped = (_ESCAPES.get(c) or (c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in text)
-    return f'"{"".join(escaped)}"'
+    escaped = text.translate(_ESCAPES)
+    if not escaped.isprintable():
+        escaped = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped)
+    return f'"{escaped}"'
 
 
 def field_name(path: str) -> str:
@@ -61,90 +59,96 @@ def field_name(path: str) -> str:
     if path in expressions():
         return expressions()[path]
     parts = (
-        part
-        if _IDENTIFIER.fullmatch(part) and part not in _KEYWORDS
-        else "`" + part.replace("`", "``") + "`"
+        part if _IDENTIFIER.fullmatch(part) and part not in _KEYWORDS else "`" + part.replace("`", "``") + "`"
         for part in path.split(".")
     )
     return ".".join(parts)
 
 
-class CaseEql(EqlBackend):  # type: ignore[misc, unused-ignore]
+class CaseEql(EqlBackend):  # type: ignore[misc]
     """Writes conditions; what stands around them (``any where``, the log source) is not its job."""
 
-    def escape_and_quote_field(self, field_name_: str) -> str:
+    def escape_and_quote_field(self, path: str) -> str:
         """Return a field as EQL writes it."""
-        return field_name(field_name_)
+        return field_name(path)
 
-    def decide_convert_condition_as_in_expression(self, cond: Any, state: ConversionState) -> bool:  # noqa: ANN401
+    def decide_convert_condition_as_in_expression(self, cond: Any, state: ConversionState) -> bool:
         """Say whether alternatives are written as one list: texts without special cases, of one field."""
         return (
             isinstance(cond, ConditionOR)
             and len(cond.args) > 1
-            and all(isinstance(arg, _Test) and arg.field == cond.args[0].field for arg in cond.args)
+            and all(
+                isinstance(arg, ConditionFieldEqualsValueExpression) and arg.field == cond.args[0].field
+                for arg in cond.args
+            )
             and field_type(cond.args[0].field) == "keyword"
             and all(_fits_a_list(arg.value) for arg in cond.args)
         )
 
-    def convert_condition_as_in_expression(self, cond: Any, state: ConversionState) -> str:  # noqa: ANN401
+    def convert_condition_as_in_expression(self, cond: Any, state: ConversionState) -> str:
         """Write alternatives as one list."""
-        values = ", ".join(quoted(_glob(arg.value)) for arg in cond.args)
+        texts = (str(arg.value.number) if isinstance(arg.value, SigmaNumber) else _glob(arg.value) for arg in cond.args)
+        values = ", ".join(map(quoted, texts))
         return f"{field_name(cond.args[0].field)} : ({values})"
 
-    def convert_condition_field_eq_expansion(self, cond: _Test, state: ConversionState) -> Any:  # noqa: ANN401
+    def convert_condition_field_eq_expansion(self, cond: Any, state: ConversionState) -> Any:
         """Write the values that a modifier made of one."""
-        tests = ConditionOR([_Test(cond.field, value) for value in cond.value.values], cond.source)
+        tests = ConditionOR(
+            [ConditionFieldEqualsValueExpression(cond.field, value) for value in cond.value.values], cond.source
+        )
         return f"({self.convert_condition(tests, state)})"
 
-    def convert_condition_field_eq_val_str(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_str(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison with a text, which ignores case."""
         return _text_test(cond.field, cond.value, insensitive=True)
 
-    def convert_condition_field_eq_val_str_case_sensitive(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_str_case_sensitive(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison with a text whose case counts."""
         return _text_test(cond.field, cond.value, insensitive=False)
 
-    def convert_condition_field_eq_val_num(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_num(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison with a number; fields that keep numbers as text are compared as text."""
         number = cond.value.number
         value = str(number) if field_type(cond.field) in ("long", "double") else quoted(str(number))
         return f"{field_name(cond.field)} == {value}"
 
-    def convert_condition_field_eq_val_bool(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_bool(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison with true or false; event data has them as text."""
         word = str(cond.value.boolean).lower()
         return f"{field_name(cond.field)} " + (f"== {word}" if field_type(cond.field) == "boolean" else f': "{word}"')
 
-    def convert_condition_field_eq_val_re(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_re(self, cond: Any, state: ConversionState) -> str:
         """Write a test for a regular expression."""
-        regexp: SigmaRegularExpression = cond.value
-        others = regexp.flags - {SigmaRegularExpressionFlag.IGNORECASE}
-        if others:
-            raise ConversionError(f"the flag {others.pop().name.lower()} of a regular expression is not supported")
+        regexp = cond.value
+        if SigmaRegularExpressionFlag.MULTILINE in regexp.flags:
+            raise ConversionError("regular expressions over several lines (re|m) are not supported")
         try:
             pattern, insensitive = to_lucene(
-                str(regexp.regexp), insensitive=SigmaRegularExpressionFlag.IGNORECASE in regexp.flags
+                str(regexp.regexp),
+                insensitive=SigmaRegularExpressionFlag.IGNORECASE in regexp.flags,
+                dot_all=SigmaRegularExpressionFlag.DOTALL in regexp.flags,
             )
         except UnsupportedRegexError as error:
             raise ConversionError(f"a regular expression that Lucene cannot express: {error}") from None
         return f"{_text(cond.field)} regex{'~' if insensitive else ''} {quoted(pattern)}"
 
-    def convert_condition_field_eq_val_cidr(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_cidr(self, cond: Any, state: ConversionState) -> str:
         """Write a test for a network."""
-        cidr: SigmaCIDRExpression = cond.value
-        return f"cidrMatch({field_name(cond.field)}, {quoted(str(cidr.network))})"
+        return f"cidrMatch({field_name(cond.field)}, {quoted(str(cond.value.network))})"
 
-    def convert_condition_field_compare_op_val(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_compare_op_val(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison by size."""
-        comparison: SigmaCompareExpression = cond.value
+        comparison = cond.value
         field = field_name(cond.field)
         operand = field if field_type(cond.field) in ("long", "double") else f"number({field})"
-        return f"{operand} {_COMPARISONS[comparison.op]} {comparison.number}"
+        return f"{operand} {_COMPARISONS[comparison.op]} {comparison.number.number}"
 
-    def convert_condition_field_eq_field(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_field(self, cond: Any, state: ConversionState) -> str:
         """Write a comparison of two fields: EQL has no ``==`` for it, but functions take two."""
-        reference: SigmaFieldReference = cond.value
-        ours, other = _text(cond.field), _text(reference.field)
+        reference = cond.value
+        # pySigma's pipeline gives fields without a mapping their prefix, but not where a value refers to them.
+        referred = reference.field if "." in reference.field else f"winlog.event_data.{reference.field}"
+        ours, other = _text(cond.field), _text(referred)
         if reference.starts_with and reference.ends_with:
             return f"stringContains~({ours}, {other})"
         if reference.starts_with:
@@ -153,28 +157,30 @@ class CaseEql(EqlBackend):  # type: ignore[misc, unused-ignore]
             return f"endsWith~({ours}, {other})"
         return f"(startsWith~({ours}, {other}) and startsWith~({other}, {ours}))"
 
-    def convert_condition_field_eq_val_null(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_eq_val_null(self, cond: Any, state: ConversionState) -> str:
         """Write a test for a field that is not there."""
         return f"{field_name(cond.field)} == null"
 
-    def convert_condition_field_exists(self, cond: _Test, state: ConversionState) -> str:
+    def convert_condition_field_exists(self, cond: Any, state: ConversionState) -> str:
         """Write a test for a field that is there."""
         return f"{field_name(cond.field)} != null"
 
-    def convert_condition_not(self, cond: Any, state: ConversionState) -> str:  # noqa: ANN401
+    def convert_condition_not(self, cond: Any, state: ConversionState) -> str:
         """Write a negation."""
         return f"not ({self.convert_condition(cond.args[0], state)})"
 
-    def convert_condition_val(self, cond: Any, state: ConversionState) -> str:  # noqa: ANN401
+    def convert_condition_val(self, cond: Any, state: ConversionState) -> str:
         """Refuse values that no step has bound to fields."""
         raise ConversionError("it searches for a value without naming a field, which EQL cannot")
 
-    def finalize_query_default(self, rule: Any, query: Any, index: int, state: ConversionState) -> Any:  # noqa: ANN401
+    def finalize_query_default(self, rule: Any, query: Any, index: int, state: ConversionState) -> Any:
         """Return the condition alone."""
         return query
 
 
 def _fits_a_list(value: object) -> bool:
+    if isinstance(value, SigmaNumber):
+        return True
     return isinstance(value, SigmaString) and not isinstance(value, SigmaCasedString) and not _has_literal_glob(value)
 
 
@@ -205,6 +211,7 @@ def _has_literal_glob(value: SigmaString) -> bool:
 
 
 def _parts(value: SigmaString) -> list[str | SpecialChars]:
+    """Return texts and wildcards. Raises ConversionError for a placeholder."""
     if unknown := [part for part in value.s if not isinstance(part, str | SpecialChars)]:
         name = getattr(unknown[0], "name", unknown[0])
         raise ConversionError(f"the placeholder %{name}% has no values here")
@@ -225,6 +232,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-__all__ = ["CaseEql", "SigmaBool", "SigmaNumber", "field_name", "quoted"]

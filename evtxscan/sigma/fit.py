@@ -7,8 +7,8 @@ the number that Elastic makes of it.
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from typing import TypeAlias
 
 from sigma.conditions import ConditionAND, ConditionOR
 from sigma.correlations import SigmaCorrelationRule
@@ -28,12 +28,14 @@ from sigma.types import (
 from evtxscan.sigma.errors import ConversionError
 from evtxscan.sigma.tables import KEYWORD, Fields, Target, categories, fields_of
 
-_Item = SigmaDetectionItem | SigmaDetection
-_NUMBER = re.compile(r"(?:(?P<type>[DQ]WORD) ?)?\(?0x(?P<high>[0-9a-f]{8})(?:-0x(?P<low>[0-9a-f]{8}))?\)?", re.IGNORECASE)
+_Item: TypeAlias = SigmaDetectionItem | SigmaDetection
+_NUMBER = re.compile(
+    r"(?:(?P<type>[DQ]WORD) ?)?\(?0x(?P<high>[0-9a-f]{8})(?:-0x(?P<low>[0-9a-f]{8}))?\)?", re.IGNORECASE
+)
 _SYSMON = "Microsoft-Windows-Sysmon"
 
 
-class FitFields(DetectionItemTransformation):  # type: ignore[misc, unused-ignore]
+class FitFields(DetectionItemTransformation):  # type: ignore[misc]
     """Renames fields of one rule after the other, by its log source."""
 
     _fields: Fields
@@ -51,31 +53,40 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc, unused-ignor
     def apply_detection_item(self, detection_item: SigmaDetectionItem) -> _Item | None:
         """Return what stands in place of one test, None where nothing does."""
         item = detection_item
-        item.value = [self._referenced(value) for value in item.value]
+        item.value = [renamed for value in item.value for renamed in self._referenced(value)]
         target = self._fields.find(item.field or KEYWORD)
         if item.field is not None:
-            self._count_missing_as_empty(item)
+            self._count_empty_as_missing(item)
         if target is None:
             return None
         if len(target.fields) == 1 and not target.convert and not target.values and item.field is not None:
             item.field = target.fields[0]
             return item
-        whole = SigmaDetection(
-            [self._fitted(item, target, value) for value in item.value], item_linking=item.value_linking
-        )
-        return whole if not item.negated else dataclasses.replace(whole)
+        if item.value_linking is ConditionOR and not target.convert:
+            return self._alternatives(item, target)
+        tests = [self._fitted(item, target, value) for value in item.value]
+        return SigmaDetection(tests, item_linking=item.value_linking)
 
-    def _referenced(self, value: SigmaType) -> SigmaType:
+    def _alternatives(self, item: SigmaDetectionItem, target: Target) -> _Item:
+        """Return tests of whole lists, one for each field: shorter than one for each value and field."""
+        values = [_translated(item, target, value) for value in item.value if not isinstance(value, SigmaNull)]
+        tests: list[_Item] = [_test(item, field, *values) for field in target.fields] if values else []
+        if len(values) < len(item.value):
+            tests.append(_all([_test(item, field, SigmaNull()) for field in target.fields]))
+        return _any(tests)
+
+    def _referenced(self, value: SigmaType) -> list[SigmaType]:
         """Rename the field that a value refers to."""
         if isinstance(value, SigmaFieldReference) and (target := self._fields.find(value.field)) is not None:
-            return SigmaFieldReference(target.fields[0], value.starts_with, value.ends_with)
-        return value
+            return [SigmaFieldReference(field, value.starts_with, value.ends_with) for field in target.fields]
+        return [value]
 
-    def _count_missing_as_empty(self, item: SigmaDetectionItem) -> None:
-        """Let an empty value match a missing one: Elastic drops empty values, Sysmon's pipeline ``-`` as well."""
-        dropped = {"", "-"} if self._drops_dashes else {""}
-        if item.value_linking is ConditionOR and any(_plain(value) in dropped for value in item.value):
-            item.value = [*(value for value in item.value if not isinstance(value, SigmaNull)), SigmaNull()]
+    def _count_empty_as_missing(self, item: SigmaDetectionItem) -> None:
+        """Let an empty value be a missing one: Elastic drops empty values, in Sysmon's events ``-`` as well."""
+        dropped = ("", "-") if self._drops_dashes else ("",)
+        kept = [value for value in item.value if _plain(value) not in dropped and not isinstance(value, SigmaNull)]
+        if len(kept) < len(item.value):
+            item.value = [*kept, SigmaNull()]
 
     def _fitted(self, item: SigmaDetectionItem, target: Target, value: SigmaType) -> _Item:
         if isinstance(value, SigmaExpansion):
@@ -84,20 +95,22 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc, unused-ignor
             return _hashes(item, target, value)
         if target.convert == "registry_data":
             return _registry_data(item, target.fields[0], value)
-        if item.field is None:
-            value = _anywhere(value)
-        if (text := _plain(value)) is not None and text.lower() in (known := _lowered(target)):
-            value = SigmaString(known[text.lower()])
-        tests = [_test(item, field, value) for field in target.fields]
+        value = _translated(item, target, value)
+        tests: list[_Item] = [_test(item, field, value) for field in target.fields]
         return _all(tests) if isinstance(value, SigmaNull) else _any(tests)
 
 
-def _lowered(target: Target) -> dict[str, str]:
-    return {given.lower(): ours for given, ours in target.values.items()}
+def _translated(item: SigmaDetectionItem, target: Target, value: SigmaType) -> SigmaType:
+    """Return the value that stands for another, and one without a field as part of a text."""
+    known = {given.lower(): ours for given, ours in target.values.items()}
+    text = _plain(value)
+    if text is not None and text.lower() in known:
+        return SigmaString.from_str(known[text.lower()])
+    return _anywhere(value) if item.field is None else value
 
 
-def _test(item: SigmaDetectionItem, field: str, value: SigmaType) -> SigmaDetectionItem:
-    return SigmaDetectionItem(field, [], [value], source=item.source, auto_modifiers=False)
+def _test(item: SigmaDetectionItem, field: str, *values: SigmaType) -> SigmaDetectionItem:
+    return SigmaDetectionItem(field, [], list(values), source=item.source, auto_modifiers=False)
 
 
 def _any(tests: list[_Item]) -> _Item:

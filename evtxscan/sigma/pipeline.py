@@ -37,7 +37,7 @@ def source_condition(source: SigmaLogSource) -> str:
     if source.product is None and source.category in elsewhere():
         return f"event.category == {quoted(elsewhere()[source.category])}"
     if source.product not in (None, "windows"):
-        raise ConversionError(f"its log source is {_named(source)}, which is no event log of Windows")
+        raise ConversionError(f"its log source is {named_source(source)}, which is no event log of Windows")
     terms = []
     if source.category is not None:
         terms.append(_category(source, source.category))
@@ -51,9 +51,10 @@ def source_condition(source: SigmaLogSource) -> str:
 def _category(source: SigmaLogSource, name: str) -> str:
     known = categories().get(name)
     if known is None:
-        raise ConversionError(f"its log source is {_named(source)}: no event log of Windows is known to have it")
+        raise ConversionError(f"its log source is {named_source(source)}: no event log of Windows is known to have it")
     events = [
-        f"event.provider == {quoted(provider)} and {_is_one_of('event.code', codes)}" for provider, codes in known.events
+        f"event.provider == {quoted(provider)} and {_is_one_of('event.code', codes)}"
+        for provider, codes in known.events
     ]
     terms = [events[0] if len(events) == 1 else "(" + " or ".join(f"({event})" for event in events) + ")"]
     return " and ".join([*terms, *(_is_one_of(field_name(path), values) for path, values in known.where.items())])
@@ -62,7 +63,7 @@ def _category(source: SigmaLogSource, name: str) -> str:
 def _service(source: SigmaLogSource, name: str) -> str:
     channels = services().get(name) or windows_logsource_mapping.get(name)
     if channels is None:
-        raise ConversionError(f"its log source is {_named(source)}: the channel of this service is not known")
+        raise ConversionError(f"its log source is {named_source(source)}: the channel of this service is not known")
     # Windows writes some channels in different case in different versions.
     names = [channels] if isinstance(channels, str) else list(channels)
     listed = ", ".join(map(quoted, names))
@@ -75,6 +76,7 @@ def _is_one_of(path: str, values: tuple[str, ...]) -> str:
     return f"{path} in ({', '.join(map(quoted, values))})"
 
 
-def _named(source: SigmaLogSource) -> str:
+def named_source(source: SigmaLogSource) -> str:
+    """Return a log source as text."""
     parts = [("product", source.product), ("category", source.category), ("service", source.service)]
     return ", ".join(f"{name} {value}" for name, value in parts if value)

@@ -14,7 +14,7 @@ from sigma.rule import SigmaRule
 
 from evtxscan.sigma.backend import CaseEql
 from evtxscan.sigma.errors import ConversionError
-from evtxscan.sigma.pipeline import pipeline, source_condition
+from evtxscan.sigma.pipeline import named_source, pipeline, source_condition
 
 _MAX_SIZE = 1 << 20
 """No rule is larger; reading YAML takes memory many times its size."""
@@ -22,6 +22,7 @@ _MAX_ALIASES = 20
 """Each alias may double what a file stands for."""
 _ALIAS = re.compile(rb"(?:^|[\s\[{,:-])\*[\w-]")
 _DETECTION = re.compile(rb"^detection[ \t]*:", re.MULTILINE)
+_NOTE = re.compile(r" \(while (?:applying|converting|finalizing).*\)$")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -85,7 +86,7 @@ def _documents(raw: bytes) -> list[Any]:
         events = yaml.parse(raw, Loader=_LOADER)
         if sum(isinstance(event, yaml.AliasEvent) for event in events) > _MAX_ALIASES:
             raise ConversionError(f"more than {_MAX_ALIASES} YAML aliases")
-    return list(yaml.load_all(raw, Loader=_LOADER))  # noqa: S506 - it is the safe loader, written in C where there is one
+    return list(yaml.load_all(raw, Loader=_LOADER))  # the safe loader, in C where there is one
 
 
 def _rule(document: object, line: int) -> SigmaText:
@@ -112,7 +113,7 @@ def _rule(document: object, line: int) -> SigmaText:
         license=rule.license or "",
         date=str(rule.date or ""),
         modified=str(rule.modified or ""),
-        logsource="/".join(part or "*" for part in (rule.logsource.product, rule.logsource.category, rule.logsource.service)),
+        logsource=named_source(rule.logsource),
         references=tuple(map(str, rule.references or ())),
         false_positives=tuple(map(str, rule.falsepositives or ())),
         tags=tuple(map(str, rule.tags or ())),
@@ -134,4 +135,5 @@ def _backend() -> CaseEql:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Return an error's text without line breaks and without pySigma's note on what it was doing."""
+    return _NOTE.sub("", " ".join(str(error).split()))

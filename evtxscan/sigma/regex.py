@@ -72,12 +72,13 @@ class Either:
 Node = Chars | Anchor | Repeat | Concat | Either
 
 
-def to_lucene(pattern: str, *, insensitive: bool = False) -> tuple[str, bool]:
+def to_lucene(pattern: str, *, insensitive: bool = False, dot_all: bool = False) -> tuple[str, bool]:
     """Return Lucene's expression for values in which ``pattern`` is found, and whether it ignores case.
 
+    ``dot_all``: a ``.`` is a line feed, too.
     Raises UnsupportedRegexError.
     """
-    parser = _Parser(pattern, insensitive)
+    parser = _Parser(pattern, insensitive, dot_all)
     node = parser.parse()
     if not _has_anchor(node):
         found = f"{ANY}{_plain(node)}{ANY}"
@@ -156,7 +157,7 @@ def _emit(node: Node, rest: str, before: Before) -> str:
     """Return Lucene's expression for a node and all that follows it, which has to match ``rest``."""
     if rest == _NOTHING:
         return _NOTHING
-    if not _has_anchor(node):
+    if isinstance(node, Chars) or not _has_anchor(node):
         return f"{_plain(node)}{rest}"
     if isinstance(node, Anchor):
         return _anchored(node, rest, before)
@@ -165,7 +166,6 @@ def _emit(node: Node, rest: str, before: Before) -> str:
         return f"({'|'.join(way or '()' for way in ways)})" if ways else _NOTHING
     if isinstance(node, Repeat):
         return _repeated(node, rest, before)
-    assert isinstance(node, Concat)
     places = [before]
     for item in node.items:
         places.append(_after(item, places[-1]))
@@ -178,8 +178,7 @@ def _repeated(node: Repeat, rest: str, before: Before) -> str:
     if node.high is None or node.high > _MAX_COPIES:
         raise UnsupportedRegexError("an anchor inside a group that repeats without limit")
     ways = [
-        _emit(Concat((node.node,) * count), rest, before) if count else rest
-        for count in range(node.low, node.high + 1)
+        _emit(Concat((node.node,) * count), rest, before) if count else rest for count in range(node.low, node.high + 1)
     ]
     possible = [way for way in ways if way != _NOTHING]
     return f"({'|'.join(way or '()' for way in possible)})" if possible else _NOTHING
@@ -223,8 +222,9 @@ def _after(node: Node, before: Before) -> Before:
 class _Parser:
     """Recursive descent over the part of PCRE's syntax that rules use."""
 
-    def __init__(self, pattern: str, insensitive: bool) -> None:
+    def __init__(self, pattern: str, insensitive: bool, dot_all: bool) -> None:
         self.insensitive = insensitive
+        self._dot = "." if dot_all else "[^\n]"
         self._text = pattern
         self._at = 0
         self._depth = 0
@@ -303,7 +303,7 @@ class _Parser:
         if char == "\\":
             return self._escape()
         if char == ".":
-            return Chars("[^\n]", None)
+            return Chars(self._dot, None)
         if char in "^$":
             return Anchor(char)
         if char in "*+?":
@@ -322,7 +322,8 @@ class _Parser:
             elif self._peek("P<") or (self._peek("<") and not (self._peek("<=") or self._peek("<!"))):
                 self._at = self._text.find(">", self._at) + 1 or len(self._text)
             elif not self._accept(":"):
-                return self._flags()
+                self._flags()
+                return None
         node = self._either()
         if not self._accept(")"):
             raise self._error("a group without its ')'")
