@@ -62,6 +62,8 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc]
         if len(target.fields) == 1 and not target.convert and not target.values and item.field is not None:
             item.field = target.fields[0]
             return item
+        if item.value_linking is ConditionOR and target.convert == "hashes":
+            return _any_hash(item, target)
         if item.value_linking is ConditionOR and not target.convert:
             return self._alternatives(item, target)
         tests = [self._fitted(item, target, value) for value in item.value]
@@ -92,7 +94,7 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc]
         if isinstance(value, SigmaExpansion):
             return _any([self._fitted(item, target, one) for one in value.values])
         if target.convert == "hashes":
-            return _hashes(item, target, value)
+            return _any([_test(item, field, digest) for field, digest in _digests(item, target, value)])
         if target.convert == "registry_data":
             return _registry_data(item, target.fields[0], value)
         value = _translated(item, target, value)
@@ -159,19 +161,32 @@ def _core(value: SigmaString) -> str | None:
     return str(parts[0]) if len(parts) == 1 and isinstance(parts[0], str) else None
 
 
-def _hashes(item: SigmaDetectionItem, target: Target, value: SigmaType) -> _Item:
-    """Compare with the hash that a value names, or with all where it names none."""
-    if isinstance(value, SigmaNull):
-        return _all([_test(item, field, value) for field in target.fields])
+def _any_hash(item: SigmaDetectionItem, target: Target) -> _Item:
+    """Compare each kind of hash with the list of all that values name: rules have thousands."""
+    lists: dict[str, list[SigmaType]] = {}
+    tests: list[_Item] = []
+    for value in item.value:
+        if isinstance(value, SigmaNull):
+            tests.append(_all([_test(item, field, value) for field in target.fields]))
+            continue
+        for one in value.values if isinstance(value, SigmaExpansion) else [value]:
+            for field, digest in _digests(item, target, one):
+                lists.setdefault(field, []).append(digest)
+    tests += [_test(item, field, *digests) for field, digests in lists.items()]
+    return _any(tests)
+
+
+def _digests(item: SigmaDetectionItem, target: Target, value: SigmaType) -> list[tuple[str, SigmaString]]:
+    """Return the field and text of the hash that a value names, or all fields where it names no kind."""
     core = _core(value) if isinstance(value, SigmaString) else None
     if core is None:
         raise ConversionError(f"a test of {item.field} that is no hash, such as MD5=...")
     name, equals, digest = core.strip(",").partition("=")
     if not equals:
-        return _any([_test(item, field, SigmaString.from_str(core.strip(","))) for field in target.fields])
+        return [(field, SigmaString.from_str(name)) for field in target.fields]
     if name.lower() not in target.algorithms:
         raise ConversionError(f"a hash of the kind {name}, which Sysmon does not have")
-    return _test(item, target.algorithms[name.lower()], SigmaString.from_str(digest))
+    return [(target.algorithms[name.lower()], SigmaString.from_str(digest))]
 
 
 def _registry_data(item: SigmaDetectionItem, field: str, value: SigmaType) -> _Item:
