@@ -14,8 +14,8 @@ import evtxscan
 
 PACKAGE = Path(evtxscan.__file__).parent
 LAYERS = (
-    "errors", "schema", "evidence", "evtx", "ecs", "store", "ingest", "eql", "kql", "rules", "context", "detect",
-    "proof", "export", "casework", "selftest", "cli", "__main__", "docs",
+    "errors", "schema", "evidence", "evtx", "ecs", "store", "ingest", "eql", "kql", "sigma", "rules", "context",
+    "detect", "proof", "export", "casework", "selftest", "cli", "__main__", "docs",
 )  # fmt: skip
 """Lowest first. A layer imports itself and what stands before it."""
 # Slow to load, and nothing that --help shows needs them.

@@ -23,12 +23,24 @@ _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
+class SigmaFacts:
+    """What a Sigma rule says beside what every rule does, as words and ISO dates; empty where it says nothing."""
+
+    level: str
+    status: str
+    logsource: str
+    date: str
+    modified: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule file. ``sha256`` is that of its bytes; ``threat`` is Elastic's ATT&CK structure as it stands there.
 
     ``query`` is the text of the condition; ``query_line`` the line of the file it begins at, for error messages.
     ``filters`` are conditions in Elasticsearch's Query DSL beside the query. ``threshold`` and ``new_terms`` are there
     for rules of these types; ``lookback``, the window of a threshold, is how many milliseconds one run looks back.
+    ``sigma`` is there for Sigma rules, whose ``query`` is the EQL that was made of them.
     """
 
     path: str
@@ -55,15 +67,20 @@ class Rule:
     lookback: int | None = None
     threshold: Threshold | None = None
     new_terms: NewTerms | None = None
+    sigma: SigmaFacts | None = None
 
 
 def read_rule(path: Path) -> Rule:
     """Read one rule file. Raises RuleError that names the file and what is wrong with it."""
+    return parse_rule(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a rule file's bytes. Raises RuleError that names the file and why it cannot be read."""
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise RuleError(str(path), f"cannot be read: {error.strerror or error}") from error
-    return parse_rule(raw, str(path))
 
 
 def parse_rule(raw: bytes, path: str) -> Rule:
