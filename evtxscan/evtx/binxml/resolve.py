@@ -1,0 +1,123 @@
+"""Puts the values of a record into its template: a tree of elements that hold text, values and elements.
+
+The tree is what the Rust parser makes of the same bytes. An array repeats the element it stands in, once for each of
+its items (MS-EVEN6 3.1.4.7.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from evtxscan.evtx.binxml.nodes import Element, Node, Reference, Substitution, Value
+from evtxscan.evtx.binxml.types import ANSI, ARRAY, BINARY, BINXML, NULL, STRING, array_items, is_number, scalar_text
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Text, as it stands in the document. ``bare``: a number or truth value; ``blank``: as good as not there."""
+
+    text: str
+    bare: bool = False
+    blank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A value of several items, each of which makes an element of its own."""
+
+    items: tuple[Leaf, ...]
+
+
+Content: TypeAlias = "Leaf | Resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An element with everything in its place. Attributes without a value are left out."""
+
+    name: str
+    attributes: tuple[tuple[str, tuple[Leaf, ...]], ...]
+    children: tuple[Content, ...]
+
+
+Nested = Callable[[Value], Resolved]
+"""Reads a value of type BinXML."""
+
+
+def resolve(root: Element, values: Sequence[Value], nested: Nested) -> Resolved:
+    """Return ``root`` with the values in it. Raises BinXmlError for a value that is none of its type."""
+    return next(_elements(root, values, nested))
+
+
+def _elements(element: Element, values: Sequence[Value], nested: Nested) -> Iterator[Resolved]:
+    attributes = [
+        (name, [found for node in nodes for found in _contents(node, values, nested)])
+        for name, nodes in element.attributes
+    ]
+    children = [found for node in element.children for found in _contents(node, values, nested)]
+    yield from _expanded(element.name, attributes, children)
+
+
+def _contents(node: Node, values: Sequence[Value], nested: Nested) -> Iterator[Content | Array]:
+    if isinstance(node, Element):
+        yield from _elements(node, values, nested)
+    elif isinstance(node, Substitution):
+        if node.number < len(values):
+            yield from _value(values[node.number], nested, optional=node.optional)
+    elif isinstance(node, Reference):
+        yield Leaf(node.text)
+    else:
+        yield Leaf(node.text, blank=not node.text)
+
+
+def _value(value: Value, nested: Nested, *, optional: bool) -> Iterator[Content | Array]:
+    kind = value.type
+    if kind == BINXML:
+        if value.data:
+            yield nested(value)
+        return
+    if kind & ARRAY and kind != ARRAY:
+        items = tuple(_leaf(*item) for item in array_items(kind, value.data))
+        if len(items) > 1:
+            yield Array(items)
+        elif items:
+            yield Leaf(items[0].text)
+        elif not optional:
+            yield Leaf("", blank=True)
+        return
+    leaf = _leaf(kind, value.data)
+    if not (optional and leaf.blank):
+        yield leaf
+
+
+def _leaf(kind: int, data: bytes) -> Leaf:
+    text = scalar_text(kind, data)
+    # A string of characters that are left out (lone surrogates) is not blank.
+    blank = data[:2] in (b"", b"\0\0") if kind == STRING else not text and kind in (NULL, ANSI, BINARY)
+    return Leaf(text, is_number(kind), blank)
+
+
+def _expanded(
+    name: str, attributes: list[tuple[str, list[Content | Array]]], children: list[Content | Array]
+) -> Iterator[Resolved]:
+    """Yield the element once for each item of the first array in it, and so on for the other arrays."""
+    for place, child in enumerate(children):
+        if isinstance(child, Array):
+            for item in child.items:
+                yield from _expanded(name, attributes, [*children[:place], *_item(item), *children[place + 1 :]])
+            return
+    for number, (attribute, nodes) in enumerate(attributes):
+        for place, node in enumerate(nodes):
+            if isinstance(node, Array):
+                for item in node.items:
+                    one = (attribute, [*nodes[:place], *_item(item), *nodes[place + 1 :]])
+                    yield from _expanded(name, [*attributes[:number], one, *attributes[number + 1 :]], children)
+                return
+    kept = tuple((attribute, tuple(nodes)) for attribute, nodes in attributes if nodes)
+    yield Resolved(name, kept, tuple(children))  # type: ignore[arg-type]  # no array is left
+
+
+def _item(item: Leaf) -> list[Content | Array]:
+    return [] if item.blank else [item]

@@ -1,0 +1,106 @@
+"""Finds the records that a chunk holds besides its live ones: left over from before, in a buffer or on the disk.
+
+Windows fills a chunk from its start and does not clear what is behind. A stale record counts where it is whole: its
+signature, a size that fits, and the same size again at its end.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from bisect import bisect
+
+from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_SIZE, RECORD_MAGIC
+from evtxscan.evtx.binxml.nodes import BinXmlError
+from evtxscan.evtx.binxml.tokens import DEFINITION_HEADER_SIZE, read_definition
+from evtxscan.evtx.walk import MIN_RECORD_SIZE, ChunkWalk, Span
+
+_RECORD_HEADER = struct.Struct("<4sIQQ")
+_U32 = struct.Struct("<I")
+# The chunk's table of templates: 32 offsets, each the start of a chain (libevtx's format document, section 3).
+_TABLE_AT, _TABLE = 0x180, struct.Struct("<32I")
+# How the tokens of a definition begin: fragment header, an element with or without attributes.
+_START = re.compile(rb"\x0f\x01\x01\x00[\x01\x41]")
+_MOST_DEFINITIONS = (CHUNK_SIZE - CHUNK_HEADER_SIZE) // DEFINITION_HEADER_SIZE
+
+
+def end_of_live_data(walk: ChunkWalk) -> int:
+    """Return the offset behind a chunk's live data: as its header says, else behind the last record."""
+    return walk.header.free or max([span.offset + span.size for span in walk.spans], default=CHUNK_HEADER_SIZE)
+
+
+def stale_records(chunk: bytes, walk: ChunkWalk) -> list[Span]:
+    """Return the whole records of a chunk that are not live: behind its live data, and inside of live records.
+
+    Whoever makes a record's size larger hides the next ones in it, as intruders' tools do; the last of them then has
+    the larger size at its end.
+    """
+    starts = [span.offset for span in walk.spans]
+    found: list[Span] = []
+    if chunk.count(RECORD_MAGIC) == len(starts):
+        return found
+    known = set(starts)
+    end = end_of_live_data(walk)
+    position = chunk.find(RECORD_MAGIC, CHUNK_HEADER_SIZE)
+    while position >= 0:
+        span = None
+        if position >= end:
+            span = record_at(chunk, position)
+        elif position not in known and (before := bisect(starts, position)):
+            span = _hidden_record(chunk, position, walk.spans[before - 1])
+        if span is not None:
+            found.append(span)
+        position = chunk.find(RECORD_MAGIC, position + (span.size if span else 1))
+    return found
+
+
+def _hidden_record(chunk: bytes, position: int, live: Span) -> Span | None:
+    end = live.offset + live.size
+    if position + MIN_RECORD_SIZE > min(end, len(chunk)):
+        return None
+    _, size, record_id, written = _RECORD_HEADER.unpack_from(chunk, position)
+    if size >= MIN_RECORD_SIZE and position + size == end:
+        return Span(position, size, record_id, written)
+    span = record_at(chunk, position)
+    return span if span is not None and position + span.size <= end else None
+
+
+def record_at(data: bytes, position: int) -> Span | None:
+    """Return the record at ``position`` if it is whole."""
+    if position + MIN_RECORD_SIZE > len(data):
+        return None
+    magic, size, record_id, written = _RECORD_HEADER.unpack_from(data, position)
+    end = position + size
+    if magic != RECORD_MAGIC or size < MIN_RECORD_SIZE or end > len(data):
+        return None
+    return Span(position, size, record_id, written) if _U32.unpack_from(data, end - 4)[0] == size else None
+
+
+def live_definitions(chunk: bytes, end: int) -> list[tuple[bytes, int]]:
+    """Return GUID and offset of each template that a chunk's own table names, in its live data up to ``end``."""
+    found: dict[int, bytes] = {}
+    if len(chunk) < CHUNK_HEADER_SIZE:
+        return []
+    for offset in _TABLE.unpack_from(chunk, _TABLE_AT):
+        at = offset
+        while CHUNK_HEADER_SIZE <= at <= end - DEFINITION_HEADER_SIZE and at not in found:
+            found[at] = chunk[at + 4 : at + 20]
+            (at,) = _U32.unpack_from(chunk, at)
+            if len(found) > _MOST_DEFINITIONS:
+                return []
+    return [(guid, at) for at, guid in sorted(found.items())]
+
+
+def stale_definitions(chunk: bytes, start: int) -> list[tuple[bytes, int]]:
+    """Return GUID and offset of each template whose definition is still whole at or behind offset ``start``."""
+    found = []
+    for match in _START.finditer(chunk, start + DEFINITION_HEADER_SIZE):
+        at = match.start() - DEFINITION_HEADER_SIZE
+        # A definition stands in the instance that used it first, behind its own offset.
+        if _U32.unpack_from(chunk, at - 4)[0] != at:
+            continue
+        try:
+            found.append((read_definition(chunk, at).guid, at))
+        except BinXmlError:
+            continue
+    return found
