@@ -2,7 +2,7 @@
 
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
-- ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+- ``detect``, ``query``, ``show``, ``stale`` (slack), ``info``: what the commands of these names do.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evtxscan.casework.cases import Filters, logged, settled
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
-    from evtxscan.casework.looking import info, query, show
+    from evtxscan.casework.looking import info, query, show, stale
 
 _HOMES = {
     "Filters": "cases",
@@ -27,6 +27,7 @@ _HOMES = {
     "query": "looking",
     "settled": "cases",
     "show": "looking",
+    "stale": "looking",
 }
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "query",
     "settled",
     "show",
+    "stale",
 ]
 
 

@@ -13,6 +13,7 @@ from evtxscan.detect.surroundings import Surroundings
 from evtxscan.store.case import Case
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
+from evtxscan.store.stale import STALE_STATES, stale_documents
 
 # Documents made at a time: enough to share look-ups, few enough to begin at once.
 _DOCUMENTS_AT_ONCE = 200
@@ -45,6 +46,14 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
 def info(case: Case) -> dict[str, Any]:
     """Return the description of a case: label, sources, hosts, counts, losses, findings, runs. Raises CaseError."""
     return describe(case)
+
+
+def stale(case: Case, *, everything: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield stale records that are no events of the case: place, header, why, strings; ``everything``: all of them.
+
+    Raises CaseError.
+    """
+    return stale_documents(case, STALE_STATES if everything else ("unnamed", "refused"))
 
 
 def show(case: Case, event_id: str) -> dict[str, Any]:

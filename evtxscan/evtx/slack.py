@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect
+from dataclasses import dataclass
 
 from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_SIZE, RECORD_MAGIC
 from evtxscan.evtx.binxml.nodes import BinXmlError
@@ -104,3 +105,24 @@ def stale_definitions(chunk: bytes, start: int) -> list[tuple[bytes, int]]:
         except BinXmlError:
             continue
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """What a chunk has besides live records: how many stale ones, and all templates that stand in it.
+
+    ``definitions`` are (GUID, offset, whether it is behind the live data).
+    """
+
+    records: int
+    definitions: tuple[tuple[bytes, int, bool], ...]
+
+
+def look_behind(chunk: bytes, walk: ChunkWalk) -> Slack:
+    """Find out whether a chunk has stale records, and which templates it can give to others."""
+    stale = stale_records(chunk, walk)
+    end = end_of_live_data(walk)
+    definitions = [(guid, at, False) for guid, at in live_definitions(chunk, end)]
+    if stale:
+        definitions += [(guid, at, True) for guid, at in stale_definitions(chunk, end)]
+    return Slack(len(stale), tuple(definitions))
