@@ -1,6 +1,7 @@
 """What can be done with a case: one public function for each command of the command line.
 
 - ``ingest_evidence``: evidence to a case.
+- ``carve_evidence``, ``list_carved``: what is left of logs in other files.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
 - ``detect``, ``query``, ``show``, ``stale`` (slack), ``info``: what the commands of these names do.
 
@@ -11,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evtxscan.casework.carving import carve_evidence, list_carved
     from evtxscan.casework.cases import Filters, logged, settled
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Filters": "cases",
     "Label": "ingesting",
+    "carve_evidence": "carving",
     "categories": "ingesting",
     "detect": "detecting",
     "info": "looking",
     "ingest_evidence": "ingesting",
+    "list_carved": "carving",
     "logged": "cases",
     "query": "looking",
     "settled": "cases",
@@ -33,10 +37,12 @@ _HOMES = {
 __all__ = [
     "Filters",
     "Label",
+    "carve_evidence",
     "categories",
     "detect",
     "info",
     "ingest_evidence",
+    "list_carved",
     "logged",
     "query",
     "settled",

@@ -17,6 +17,7 @@ COMMANDS = {
     "detect": "Run detection rules over a case.",
     "query": "Find events of a case with EQL.",
     "show": "Show one event: document, XML, place, parents, session.",
+    "carve": "Find records of event logs in images, memory and other files.",
     "slack": "List stale records that could not be made events.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }

@@ -82,6 +82,7 @@ def live_definitions(chunk: bytes, end: int) -> list[tuple[bytes, int]]:
     found: dict[int, bytes] = {}
     if len(chunk) < CHUNK_HEADER_SIZE:
         return []
+    end = min(end, len(chunk))
     for offset in _TABLE.unpack_from(chunk, _TABLE_AT):
         at = offset
         while CHUNK_HEADER_SIZE <= at <= end - DEFINITION_HEADER_SIZE and at not in found:

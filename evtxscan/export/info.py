@@ -44,6 +44,8 @@ def _sections(description: dict[str, Any], *, verbose: bool) -> Iterator[tuple[s
     yield "Records lost", losses or [["none"]]
     if description["slack"]["found"]:
         yield "Stale records (slack), in no other count", _stale(description["slack"])
+    if description["carved"]["found"]:
+        yield "Carved records, in no other count", _stale(description["carved"])
     if description["skipped"]:
         shown = description["skipped"] if verbose else description["skipped"][:5]
         rows = [[visible(entry["path"]), visible(entry["reason"])] for entry in shown]

@@ -94,6 +94,12 @@ def stale_lines(counts: StaleCounts) -> list[str]:
     """Say in a line what became of the stale records, of which none is in any other count."""
     if not counts.found:
         return []
+    more = " (evtxscan slack lists them)" if counts.unnamed or counts.refused else ""
+    return [f"{counts.found:,} stale records besides, in the slack of chunks: {stale_parts(counts)}{more}"]
+
+
+def stale_parts(counts: StaleCounts) -> str:
+    """Say how many records became what."""
     parts = {
         "new as events": counts.events,
         "copies of events": counts.copies,
@@ -102,9 +108,7 @@ def stale_lines(counts: StaleCounts) -> list[str]:
         "left out by --only": counts.filtered,
         "left alone by --no-slack": counts.unread,
     }
-    said = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
-    more = " (evtxscan slack lists them)" if counts.unnamed or counts.refused else ""
-    return [f"{counts.found:,} stale records besides, in the slack of chunks: {said}{more}"]
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
 
 
 def _loss_lines(losses: list[Loss], *, verbose: bool) -> list[str]:

@@ -14,17 +14,19 @@ from itertools import islice
 from evtxscan.ecs.columns import catalogue
 from evtxscan.evidence.evtx_layout import RECORD_HEADER_SIZE
 from evtxscan.evtx.binxml.to_json import to_json
+from evtxscan.evtx.carve import to_rebuild
 from evtxscan.evtx.recover import Rebuilder, Recovered, Refused
-from evtxscan.evtx.slack import look_behind, stale_records
+from evtxscan.evtx.slack import look_behind
 from evtxscan.evtx.walk import Span, walk_chunk
 from evtxscan.ingest.sort import Sorter
 from evtxscan.ingest.writer import Writer
 from evtxscan.store.case import Case
 from evtxscan.store.finish import index_chunks, index_kinds
-from evtxscan.store.templates import Templates, chunk_bytes, note_slack
+from evtxscan.store.templates import Templates, chunk_bytes, note_slack, origin_of
 
 # Chunks whose records are mapped and written together.
 _CHUNKS_AT_ONCE = 64
+_EVENTS_AT_ONCE = 10_000
 _MAX_INTEGER = 2**63 - 1
 
 
@@ -54,6 +56,7 @@ def recover_stale(case: Case, run: int, only: frozenset[str] | None = None) -> N
             ' AND e."offset" = stale_record."offset") WHERE state = \'event\' AND event IS NULL'
         )
         _join_copies(case.db)
+        _drop_twins(case.db)
 
 
 def _look_behind_all(db: sqlite3.Connection) -> None:
@@ -84,6 +87,7 @@ class _Chunk:
 
     row: int
     data: bytes
+    origin: str
     spans: list[Span] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
@@ -92,7 +96,7 @@ def _settle_chunks(
     db: sqlite3.Connection, writer: Writer, templates: Templates, rows: Sequence[int], only: frozenset[str] | None
 ) -> None:
     sorter = Sorter(only)
-    chunks = [_Chunk(row, chunk_bytes(db, row)) for row in rows]
+    chunks = [_Chunk(row, chunk_bytes(db, row), origin_of(db, row)) for row in rows]
     for index, chunk in enumerate(chunks):
         _rebuild(db, templates, chunk)
         sorter.add(index, chunk.data, chunk.spans, chunk.texts)
@@ -108,27 +112,28 @@ def _settle_chunks(
 
 def _rebuild(db: sqlite3.Connection, templates: Templates, chunk: _Chunk) -> None:
     """Enter the stale records of a chunk into the case; those that are whole as filtered, until they are stored."""
-    rebuilder = Rebuilder(chunk.data, templates.known(chunk.row))
+    data, spans, shift = to_rebuild(chunk.data, chunk.origin)
+    rebuilder = Rebuilder(data, templates.known(chunk.row))
     present = {offset for (offset,) in db.execute('SELECT "offset" FROM stale_record WHERE chunk = ?', (chunk.row,))}
     entries = []
-    for span in stale_records(chunk.data, walk_chunk(chunk.data)):
-        if span.offset in present:
+    for span in spans:
+        place = span._replace(offset=span.offset - shift)
+        if place.offset in present:
             continue
         found = rebuilder.rebuild(span)
         if isinstance(found, Recovered) and found.unnamed is None:
-            chunk.spans.append(span)
+            chunk.spans.append(place)
             chunk.texts.append(to_json(found.root))
-        entries.append(_entry(chunk.row, found))
+        entries.append(_entry(chunk, place, found))
     db.executemany(
         'INSERT INTO stale_record(chunk, "offset", size, record_id, written, origin, state, template, template_id,'
-        " reason, detail, document) VALUES (?, ?, ?, ?, ?, 'slack', ?, ?, ?, ?, ?, ?)",
+        " reason, detail, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         entries,
     )
 
 
-def _entry(chunk: int, found: Recovered | Refused) -> tuple[object, ...]:
-    span = found.span
-    head = (chunk, span.offset, span.size, _fitting(span.record_id), _fitting(span.written))
+def _entry(chunk: _Chunk, span: Span, found: Recovered | Refused) -> tuple[object, ...]:
+    head = (chunk.row, span.offset, span.size, _fitting(span.record_id), _fitting(span.written), chunk.origin)
     if isinstance(found, Refused):
         return (*head, "refused", None, found.template_id, found.reason, found.detail, None)
     means = found.means.name.lower()
@@ -145,39 +150,52 @@ def _fitting(number: int) -> int | None:
 def _join_copies(db: sqlite3.Connection) -> None:
     """Make one event of stale records with the same content as another event: of a live one if there is one."""
     columns = ", ".join(f'"{name}"' for name in [*catalogue(), "data"])
-    stale = db.execute(
-        'SELECT e.id, e.kind, e."@timestamp", e."host.name", r.record_id, r.written FROM stale_record r'
-        " JOIN event e ON e.id = r.event WHERE r.state = 'event' AND e.\"@timestamp\" IS NOT NULL ORDER BY e.id"
-    ).fetchall()
-    gone: set[int] = set()
     headers = _Headers(db)
-    for event, kind, ticks, host, record_id, written in stale:
-        if event in gone:
-            continue
-        others = db.execute(
-            'SELECT id FROM event WHERE kind = ? AND "@timestamp" = ? AND "host.name" IS ? AND id <> ?',
-            (kind, ticks, host, event),
-        ).fetchall()
-        if not others:
-            continue
-        own = _row(db, columns, event)
-        same = [
-            other
-            for (other,) in others
-            if other not in gone and _row(db, columns, other) == own and headers.of(other) == (record_id, written)
-        ]
-        keep = min([event, *same], key=headers.order)
-        for other in {event, *same} - {keep}:
-            if headers.is_stale(other):
-                db.execute("UPDATE stale_record SET event = ?, state = 'copy' WHERE event = ?", (keep, other))
-                db.execute("UPDATE finding SET event = ? WHERE event = ?", (keep, other))
-                db.execute("DELETE FROM event WHERE id = ?", (other,))
-                gone.add(other)
+    last = 0
+    while stale := db.execute(_STALE_EVENTS, (last, _EVENTS_AT_ONCE)).fetchall():
+        last = stale[-1][0]
+        for event, kind, ticks, host, *header in stale:
+            others = db.execute(_SAME_MOMENT, (kind, ticks, host, event)).fetchall()
+            own = _row(db, columns, event) if others else None
+            if own is None:  # it is alone, or a copy already
+                continue
+            same = [
+                other for (other,) in others if _row(db, columns, other) == own and headers.of(other) == tuple(header)
+            ]
+            keep = min([event, *same], key=headers.order)
+            for other in {event, *same} - {keep}:
+                if headers.is_stale(other):
+                    _make_copy(db, other, keep)
 
 
-def _row(db: sqlite3.Connection, columns: str, event: int) -> tuple[object, ...]:
-    found: tuple[object, ...] = db.execute(f"SELECT {columns} FROM event WHERE id = ?", (event,)).fetchone()
+_STALE_EVENTS = """
+SELECT e.id, e.kind, e."@timestamp", e."host.name", r.record_id, r.written FROM stale_record r JOIN event e
+ON e.id = r.event WHERE r.state = 'event' AND e."@timestamp" IS NOT NULL AND e.id > ? ORDER BY e.id LIMIT ?
+"""
+_SAME_MOMENT = 'SELECT id FROM event WHERE kind = ? AND "@timestamp" = ? AND "host.name" IS ? AND id <> ?'
+
+
+def _make_copy(db: sqlite3.Connection, event: int, of: int) -> None:
+    db.execute("UPDATE stale_record SET event = ?, state = 'copy' WHERE event = ?", (of, event))
+    db.execute("UPDATE finding SET event = ? WHERE event = ?", (of, event))
+    db.execute("DELETE FROM event WHERE id = ?", (event,))
+
+
+def _row(db: sqlite3.Connection, columns: str, event: int) -> tuple[object, ...] | None:
+    found: tuple[object, ...] | None = db.execute(f"SELECT {columns} FROM event WHERE id = ?", (event,)).fetchone()
     return found
+
+
+def _drop_twins(db: sqlite3.Connection) -> None:
+    """Drop carved chunks that the case has live as well: the image holds the log itself."""
+    twins = db.execute(
+        "SELECT s.chunk FROM chunk_slack s JOIN chunk c ON c.id = s.chunk WHERE s.origin = 'carved' AND EXISTS"
+        " (SELECT 1 FROM chunk l WHERE l.sha256 = substr(c.sha256, 1, 32)) AND NOT EXISTS"
+        " (SELECT 1 FROM stale_record r WHERE r.chunk = s.chunk AND r.state = 'event')"
+    ).fetchall()
+    for table in ("stale_record", "source_chunk", "chunk_slack"):
+        db.executemany(f"DELETE FROM {table} WHERE chunk = ?", twins)
+    db.executemany("DELETE FROM chunk WHERE id = ?", twins)
 
 
 class _Headers:

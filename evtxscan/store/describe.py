@@ -20,6 +20,7 @@ def describe(case: Case) -> dict[str, Any]:
             "skipped": _rows(case, "SELECT path, argument, reason FROM skipped ORDER BY path, argument"),
             "losses": _rows(case, _LOSSES),
             "slack": stale_counts(case.db).document(),
+            "carved": stale_counts(case.db, origin="carved").document(),
             "hosts": _hosts(case),
             "events": _rows(case, _EVENTS),
             "findings": _rows(case, _FINDINGS),

@@ -189,7 +189,8 @@ class Events:
         """
         chunk, offset = self.chunk_of(row)
         if (stale := self._stale(row)) is not None:
-            return stale_xml(self._templates, *stale, chunk)
+            of, origin = stale
+            return stale_xml(self._templates, of, offset, chunk, origin)
         walk = walk_chunk(chunk)
         rendered = [r for r in render_xml([chunk.ljust(CHUNK_SIZE, b"\0")]) if not isinstance(r, RenderError)]
         if [record_id for record_id, _ in rendered] == [span.record_id for span in walk.spans]:
@@ -203,11 +204,11 @@ class Events:
     def _templates(self) -> Templates:
         return Templates(self._db)
 
-    def _stale(self, row: int) -> tuple[int, int] | None:
-        """Return chunk and offset of an event whose record is a stale one, None for a live one."""
+    def _stale(self, row: int) -> tuple[int, str] | None:
+        """Return chunk and origin of an event whose record is a stale one, None for a live one."""
         with explained(self._case.path):
-            found: tuple[int, int] | None = self._db.execute(
-                'SELECT r.chunk, r."offset" FROM stale_record r JOIN event e ON e.chunk = r.chunk'
+            found: tuple[int, str] | None = self._db.execute(
+                "SELECT r.chunk, r.origin FROM stale_record r JOIN event e ON e.chunk = r.chunk"
                 ' AND e."offset" = r."offset" WHERE e.id = ?',
                 (row,),
             ).fetchone()

@@ -44,10 +44,13 @@ class StaleCounts:
         return asdict(self)
 
 
-def stale_counts(db: sqlite3.Connection, source: int | None = None) -> StaleCounts:
-    """Count the stale records of a source (row id), or of all the case's chunks, each once."""
-    of = "" if source is None else "WHERE chunk IN (SELECT chunk FROM source_chunk WHERE source = ?)"
-    values = () if source is None else (source,)
+def stale_counts(db: sqlite3.Connection, source: int | None = None, origin: str = "slack") -> StaleCounts:
+    """Count the stale records of one origin, of a source (row id) or of all the case's chunks, each once."""
+    of = "WHERE origin = ?"
+    values: tuple[str | int, ...] = (origin,)
+    if source is not None:
+        of += " AND chunk IN (SELECT chunk FROM source_chunk WHERE source = ?)"
+        values += (source,)
     (found,) = db.execute(f"SELECT coalesce(sum(records), 0) FROM chunk_slack {of}", values).fetchone()
     counts = dict.fromkeys(_STATES.values(), 0)
     reasons: dict[str, int] = {}

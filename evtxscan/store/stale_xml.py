@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evtx.binxml.to_xml import to_xml
+from evtxscan.evtx.carve import to_rebuild
 from evtxscan.evtx.recover import Rebuilder, Refused
-from evtxscan.evtx.slack import stale_records
-from evtxscan.evtx.walk import walk_chunk
 from evtxscan.store.templates import Templates
 
 
-def stale_xml(templates: Templates, chunk: int, offset: int, data: bytes) -> str:
+def stale_xml(templates: Templates, chunk: int, offset: int, data: bytes, origin: str) -> str:
     """Render the stale record at ``offset`` of a chunk (row id, bytes) as XML. Raises EvidenceError."""
-    rebuilder = Rebuilder(data, templates.known(chunk))
-    for span in stale_records(data, walk_chunk(data)):
-        if span.offset == offset:
-            found = rebuilder.rebuild(span)
+    whole, spans, shift = to_rebuild(data, origin)
+    for span in spans:
+        if span.offset - shift == offset:
+            found = Rebuilder(whole, templates.known(chunk)).rebuild(span)
             if isinstance(found, Refused):
                 raise EvidenceError(f"the record cannot be rendered as XML: {found.detail}")
             return to_xml(found.root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import zstandard
 
@@ -19,12 +20,15 @@ _ENTRY = struct.Struct("<16sHB")
 _PLACES = 4
 
 
-def note_slack(db: sqlite3.Connection, chunk: int, slack: Slack) -> None:
-    """Note what a chunk has besides live records; where there are stale ones, they are still to be looked at."""
+def note_slack(db: sqlite3.Connection, chunk: int, slack: Slack, origin: str = "slack") -> None:
+    """Note what a chunk has besides live records; where there are stale ones, they are still to be looked at.
+
+    ``origin`` is carved for what is no chunk of a log: then none of its records is live.
+    """
     definitions = b"".join(_ENTRY.pack(guid, offset, is_stale) for guid, offset, is_stale in slack.definitions)
     db.execute(
-        "INSERT INTO chunk_slack(chunk, records, settled, definitions) VALUES (?, ?, ?, ?)",
-        (chunk, slack.records, not slack.records, definitions),
+        "INSERT INTO chunk_slack(chunk, origin, records, settled, definitions) VALUES (?, ?, ?, ?, ?)",
+        (chunk, origin, slack.records, not slack.records, definitions),
     )
 
 
@@ -66,7 +70,7 @@ class Templates:
 
         def find(template_id: int) -> list[tuple[Definition, Means]]:
             found = []
-            for template in self._by_id.get(template_id, ()):
+            for template in sorted(self._by_id.get(template_id, ()), key=attrgetter("guid")):
                 definition = self._definition(template)
                 if definition is not None:
                     is_near = not sources.isdisjoint(template.sources)
@@ -107,4 +111,10 @@ def chunk_bytes(db: sqlite3.Connection, chunk: int) -> bytes:
     """Return the bytes of a chunk as they were in the evidence."""
     (data,) = db.execute("SELECT bytes FROM chunk WHERE id = ?", (chunk,)).fetchone()
     found: bytes = zstandard.ZstdDecompressor().decompress(data, max_output_size=CHUNK_SIZE)
+    return found
+
+
+def origin_of(db: sqlite3.Connection, chunk: int) -> str:
+    """Return what the stale records of a chunk are: slack or carved."""
+    found: str = db.execute("SELECT origin FROM chunk_slack WHERE chunk = ?", (chunk,)).fetchone()[0]
     return found

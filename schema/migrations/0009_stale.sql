@@ -21,6 +21,8 @@ CREATE INDEX stale_record_by_event ON stale_record(event) WHERE event IS NOT NUL
 -- What each chunk has to give to stale records, and of them.
 CREATE TABLE chunk_slack (
     chunk INTEGER PRIMARY KEY REFERENCES chunk(id),
+    origin TEXT NOT NULL,           -- slack; carved: all its records are stale, and 01 stands behind its SHA-256, so that
+                                    -- it is never taken for the live chunk
     records INTEGER NOT NULL,       -- stale records found in it
     settled INTEGER NOT NULL,       -- 1: all of them are in stale_record
     definitions BLOB NOT NULL       -- templates: GUID (16 bytes), offset in the chunk (2, little-endian), 1 where that is

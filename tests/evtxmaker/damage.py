@@ -138,29 +138,6 @@ def overwrite(path: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
-def leave_stale(path: Path, chunk: int, live: int) -> list[int]:
-    """Say in a chunk's header that only its first ``live`` records are live; return the ids of the others.
-
-    That is what a chunk is like that was filled anew over older records.
-    """
-    places = [place for place in record_places(path) if place.chunk == chunk]
-    last = places[live - 1]
-    with path.open("r+b") as file:
-        start = FILE_HEADER_SIZE + chunk * CHUNK_SIZE
-        file.seek(start)
-        data = bytearray(file.read(CHUNK_SIZE))
-        end = last.offset - start + last.size
-        (first_number,) = struct.unpack_from("<Q", data, 8)
-        struct.pack_into("<Q", data, _LAST_NUMBER, first_number + live - 1)
-        struct.pack_into("<Q", data, _LAST_ID, last.record_id)
-        struct.pack_into("<II", data, _LAST_RECORD, last.offset - start, end)
-        struct.pack_into("<I", data, _RECORDS_CHECKSUM, crc32(memoryview(data)[CHUNK_HEADER_SIZE:end]))
-        seal_chunk_header(data)
-        file.seek(start)
-        file.write(data)
-    return [place.record_id for place in places[live:]]
-
-
 def stale_places(path: Path, chunk: int) -> list[int]:
     """Return the offsets in the file of the records behind a chunk's live data."""
     data = path.read_bytes()

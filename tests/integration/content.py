@@ -34,6 +34,8 @@ SELECT s.path, s.sha256, sc.number, hex(c.sha256) FROM source_chunk sc JOIN sour
 JOIN chunk c ON c.id = sc.chunk ORDER BY 1, 2, 3
 """
 _SOURCES = "SELECT path, sha256, size, state, error, found, lost, filtered FROM source ORDER BY path, sha256"
+LIVE = "id NOT IN (SELECT event FROM stale_record WHERE state = 'event')"
+"""What events of live records are, in SQL."""
 _STALE = """
 SELECT hex(c.sha256), r."offset", r.size, r.record_id, r.written, r.origin, r.state, r.template, r.template_id,
     r.reason, r.detail, r.document, hex(o.sha256), e."offset"

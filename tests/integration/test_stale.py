@@ -31,7 +31,7 @@ def stale(whole: Path, tmp_path: Path) -> Path:
     path = tmp_path / "stale" / "log.evtx"
     path.parent.mkdir()
     shutil.copyfile(whole, path)
-    damage.leave_stale(path, 0, LIVE)
+    damage.leave_in_slack(path, 0, 30 - LIVE)
     return path
 
 
