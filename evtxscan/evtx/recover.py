@@ -8,13 +8,14 @@ record has. What does not pass every check is refused, with the reason: a wrong 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
-from evtxscan.evidence.evtx_layout import RECORD_HEADER_SIZE
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE, RECORD_HEADER_SIZE
 from evtxscan.evtx.binxml.fit import check_values, why_not
 from evtxscan.evtx.binxml.nodes import BinXmlError, Definition, Element, Instance, Substitution, Value
-from evtxscan.evtx.binxml.resolve import Resolved, resolve
+from evtxscan.evtx.binxml.resolve import Budget, Resolved, resolve
 from evtxscan.evtx.binxml.tokens import read_definition, read_fragment
 from evtxscan.evtx.binxml.types import BINXML
 from evtxscan.evtx.walk import Span
@@ -23,7 +24,10 @@ _END_OF_STREAM = 0
 # A record's size is a multiple of 8 (MS-EVEN6 2.2.13 leaves it open; every record of 300 public logs has it so): the
 # end token, then what is left over.
 _MOST_PADDING = 8
-_DEEPEST = 8
+# Values in values: Windows has the event's data in System's template, and nothing in that.
+_DEEPEST = 2
+# Definitions do not overlap, so those of a chunk have less than 64 KiB together; made-up ones might.
+_MOST_READ = 4 * CHUNK_SIZE
 
 
 class Means(IntEnum):
@@ -76,7 +80,7 @@ def _without_names(instance: Instance) -> Resolved:
         raise UnknownTemplateError(instance.template_id)
     places = tuple(Substitution(index, value.type, optional=False) for index, value in enumerate(instance.values))
     data = tuple(Element("Data", (), (place,)) for place in places)
-    return resolve(Element("EventData", (), data), instance.values, _no_nesting)
+    return resolve(Element("EventData", (), data), instance.values, _no_nesting, Budget())
 
 
 def _no_nesting(value: Value) -> Resolved:
@@ -90,12 +94,15 @@ class Rebuilder:
         self._chunk = chunk
         self._known = known
         self._definitions: dict[int, Definition | None] = {}
+        self._to_read = _MOST_READ
+        self._budget = Budget()
         self._depth = 0
         self._means = Means.IN_PLACE
         self._unnamed: int | None = None
 
     def rebuild(self, span: Span) -> Recovered | Refused:
         """Rebuild the record at ``span``, or say why not."""
+        self._budget = Budget()
         self._depth, self._means, self._unnamed = 0, Means.IN_PLACE, None
         try:
             root = self._record(span)
@@ -116,11 +123,11 @@ class Rebuilder:
 
     def _fragment(self, fragment: Instance | Element) -> Resolved:
         if isinstance(fragment, Element):
-            return resolve(fragment, (), self._nested)
+            return resolve(fragment, (), self._nested, self._budget)
         check_values(fragment.values)
         definition, means = self._definition(fragment)
         self._means = max(self._means, means)
-        return resolve(definition.root, fragment.values, self._nested)
+        return resolve(definition.root, fragment.values, self._nested, self._budget)
 
     def _nested(self, value: Value) -> Resolved:
         end = value.offset + len(value.data)
@@ -173,10 +180,13 @@ class Rebuilder:
     def _standing(self, instance: Instance) -> Definition | None:
         """Return the definition at the offset that the instance names, if it is still there."""
         offset = instance.definition
+        if self._chunk[offset + 4 : offset + 8] != instance.template_id.to_bytes(4, "little"):
+            return None
         if offset not in self._definitions:
-            try:
-                self._definitions[offset] = read_definition(self._chunk, offset)
-            except BinXmlError:
-                self._definitions[offset] = None
-        definition = self._definitions[offset]
-        return definition if definition and definition.template_id == instance.template_id else None
+            self._definitions[offset] = None
+            size = int.from_bytes(self._chunk[offset + 20 : offset + 24], "little")
+            if size <= min(len(self._chunk), self._to_read):
+                self._to_read -= size
+                with suppress(BinXmlError):
+                    self._definitions[offset] = read_definition(self._chunk, offset)
+        return self._definitions[offset]

@@ -258,3 +258,32 @@ def check_outer_templates(library: Library) -> None:
                 in_file += Means.SAME_SOURCE in fitting
                 anywhere += bool(fitting)
     assert (found, in_file, anywhere) == (13_183, 9_004, 11_009)
+
+
+def test_a_record_that_would_become_huge_is_refused_quickly() -> None:
+    """Catches a made-up template that shows arrays in arrays: 60,000 times 60,000 elements of one record."""
+    import time
+
+    array = Substitution(0, 0x84, optional=False)  # type: ignore[arg-type]
+    crossed = Element("Event", (), (Element("X", (("A", array), ("B", array)), (array,)),))
+    shown = Element("Event", (), tuple(Element("X", (), (Substitution(0, 1, optional=False),)) for _ in range(400)))  # type: ignore[arg-type]
+    for root, value in ((crossed, (0x84, bytes(30_000))), (shown, (1, "x".encode("utf-16-le") * 15_000))):
+        chunk = chunk_of(root, [value])
+        started = time.process_time()
+        found = Rebuilder(chunk, lambda _: []).rebuild(walk_chunk(chunk).spans[0])
+        assert isinstance(found, Refused)
+        assert found.reason == "too_large"
+        assert time.process_time() - started < 5
+
+
+def test_deep_elements_do_not_reach_the_end_of_the_stack() -> None:
+    """Catches a made-up template whose elements nest until Python gives up."""
+    root = Element("E", (), ())
+    for _ in range(200):
+        root = Element("E", (), (root,))
+    assert refusal(chunk_of(root, [])) == "template_unknown"
+    for _ in range(2):
+        root = Element("E", (), ())
+        for _ in range(30):
+            root = Element("E", (), (root,))
+    assert refusal(chunk_of(root, [])) is None

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from evtxscan.evtx.binxml.nodes import Element, Node, Reference, Substitution, Value
+from evtxscan.evtx.binxml.nodes import BinXmlError, Element, Node, Reference, Substitution, Value
 from evtxscan.evtx.binxml.types import ANSI, ARRAY, BINARY, BINXML, NULL, STRING, array_items, is_number, scalar_text
+
+_ELEMENT = 16  # what an element costs, in characters
+# A record has less than 64 KiB; those of public logs make some 20,000 characters at most.
+_MOST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +50,48 @@ Nested = Callable[[Value], Resolved]
 """Reads a value of type BinXML."""
 
 
-def resolve(root: Element, values: Sequence[Value], nested: Nested) -> Resolved:
+class Budget:
+    """How large one record may become: a template can show each value any number of times, and so can what it nests."""
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def spend(self, amount: int) -> None:
+        """Take from it. Raises BinXmlError when nothing is left."""
+        self._left -= amount
+        if self._left < 0:
+            raise BinXmlError("too_large", f"one record makes more than {_MOST} characters")
+
+
+def resolve(root: Element, values: Sequence[Value], nested: Nested, budget: Budget) -> Resolved:
     """Return ``root`` with the values in it. Raises BinXmlError for a value that is none of its type."""
-    return next(_elements(root, values, nested))
+    return next(_elements(root, _Values(values, nested, budget)))
 
 
-def _elements(element: Element, values: Sequence[Value], nested: Nested) -> Iterator[Resolved]:
+class _Values(NamedTuple):
+    values: Sequence[Value]
+    nested: Nested
+    budget: Budget
+
+
+def _elements(element: Element, given: _Values) -> Iterator[Resolved]:
     attributes = [
-        (name, [found for node in nodes for found in _contents(node, values, nested)])
-        for name, nodes in element.attributes
+        (name, [found for node in nodes for found in _contents(node, given)]) for name, nodes in element.attributes
     ]
-    children = [found for node in element.children for found in _contents(node, values, nested)]
-    yield from _expanded(element.name, attributes, children)
+    children = [found for node in element.children for found in _contents(node, given)]
+    for found in _expanded(element.name, attributes, children):
+        given.budget.spend(_ELEMENT)
+        yield found
 
 
-def _contents(node: Node, values: Sequence[Value], nested: Nested) -> Iterator[Content | Array]:
+def _contents(node: Node, given: _Values) -> Iterator[Content | Array]:
     if isinstance(node, Element):
-        yield from _elements(node, values, nested)
+        yield from _elements(node, given)
     elif isinstance(node, Substitution):
-        if node.number < len(values):
-            yield from _value(values[node.number], nested, optional=node.optional)
+        if node.number < len(given.values):
+            value = given.values[node.number]
+            given.budget.spend(len(value.data))
+            yield from _value(value, given.nested, optional=node.optional)
     elif isinstance(node, Reference):
         yield Leaf(node.text)
     else:

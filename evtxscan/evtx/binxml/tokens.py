@@ -33,6 +33,8 @@ _MORE = 0x40
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 # Windows nests templates two deep and elements a few; more is an attack on the stack.
 _DEEPEST = 32
+# What is left over where sizes are multiples of 8.
+_MOST_PADDING = 8
 # No template has more values; the field has room for four billion.
 _MOST_VALUES = 4096
 
@@ -91,6 +93,8 @@ def read_fragment(chunk: bytes, start: int, end: int) -> Instance | Element:
     root = _element(reader, [], in_template=False, depth=0)
     if reader.position < end and reader.byte() != _END_OF_STREAM:
         raise BinXmlError("unknown_token", f"bytes behind the element at offset {reader.position - 1}")
+    if end - reader.position >= _MOST_PADDING:
+        raise BinXmlError("sizes_disagree", f"the element ends at offset {reader.position}, what holds it at {end}")
     return root
 
 
