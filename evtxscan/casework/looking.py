@@ -18,6 +18,7 @@ from evtxscan.errors import UsageError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
+from evtxscan.store.stale import STALE_STATES, stale_documents
 
 # Documents made at a time: enough to share look-ups, few enough to begin at once.
 _DOCUMENTS_AT_ONCE = 200
@@ -66,6 +67,14 @@ def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
         return [
             {**document, "windows": windows(case.db, host)} for document, host in zip(documents, found, strict=True)
         ]
+
+
+def stale(case: Case, *, everything: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield stale records that are no events of the case: place, header, why, strings; ``everything``: all of them.
+
+    Raises CaseError.
+    """
+    return stale_documents(case, STALE_STATES if everything else ("unnamed", "refused"))
 
 
 def show(case: Case, event_id: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ COMMANDS = {
     "verify": "Check a case against its evidence with a second parser.",
     "manifest": "Write what ties the result in a case to its evidence.",
     "selftest": "Check this installation against its requirements.",
+    "carve": "Find records of event logs in images, memory and other files.",
+    "slack": "List stale records that could not be made events.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130

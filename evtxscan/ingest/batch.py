@@ -15,6 +15,7 @@ from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evtx.chunks import read_chunks
 from evtxscan.evtx.mend import Unreadable, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_batch, render_json
+from evtxscan.evtx.slack import Slack, look_behind
 from evtxscan.evtx.walk import ChunkWalk, is_unused, walk_chunk
 from evtxscan.ingest.sort import Group, Sorter
 
@@ -58,6 +59,7 @@ class ChunkResult:
     filtered: int = 0
     checksums_ok: bool = True
     losses: list[LossRow] = field(default_factory=list)
+    slack: Slack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def process_chunks(
             continue
         result.bytes = compressor.compress(chunk)
         walk = walk_chunk(chunk)
-        _describe(result, walk)
+        _describe(result, chunk, walk)
         walks.append((len(results) - 1, chunk, walk))
     sorter = Sorter(only)
     _render(walks, results, sorter)
@@ -125,14 +127,15 @@ def crashed_chunk(task: Task) -> Batch:
         compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(chunk)
         result = ChunkResult(task.first, hashlib.sha256(chunk).digest(), len(chunk), compressed)
         walk = walk_chunk(chunk)
-        _describe(result, walk)
+        _describe(result, chunk, walk)
         detail = "the parser's process died on this chunk"
         result.losses += [LossRow(span.offset, span.record_id, "parser_crashed", detail) for span in walk.spans]
         results.append(result)
     return Batch(results, [], [])
 
 
-def _describe(result: ChunkResult, walk: ChunkWalk) -> None:
+def _describe(result: ChunkResult, chunk: bytes, walk: ChunkWalk) -> None:
+    result.slack = look_behind(chunk, walk)
     missing = walk.missing_ids
     result.records = len(walk.spans) + len(missing)
     result.checksums_ok = walk.header.header_crc_ok and walk.header.records_crc_ok

@@ -28,12 +28,16 @@ _SMALL_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex."""
+    """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex.
+
+    ``slack``: make events of stale records, too.
+    """
 
     jobs: int | None = None
     only: frozenset[str] | None = None
     exhibit: str | None = None
     expected_sha256: str | None = None
+    slack: bool = True
 
 
 @dataclass(slots=True)
