@@ -8,13 +8,14 @@ from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import run_rules
 from evtxscan.detect.keep import KeptFindings, keep
-from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
 from evtxscan.export.result import CaseLabel, RefusedRule, Result
 from evtxscan.export.result import Scope as ResultScope
 from evtxscan.rules.load import load_rules
+from evtxscan.rules.ready import Refused, refused_file
 from evtxscan.store.case import Case, versions
 from evtxscan.store.describe import source_documents
 from evtxscan.store.events import Events
@@ -40,10 +41,10 @@ def detect(
     documents = Documents(case, events, observed_only=scope.observed_only)
     around = Surroundings(case, events)
     results: list[RuleResult | SequenceResult] = []
-    refused = [RefusedRule(error.path, error.message) for error in rules.errors]
+    refused = [_told(refused_file(error)) for error in rules.errors]
     for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents, around), 1):
         if isinstance(result, Refused):
-            refused.append(RefusedRule(result.path, result.message, result.line, result.column, result.excerpt))
+            refused.append(_told(result))
         else:
             results.append(result)
         if progress:
@@ -60,6 +61,10 @@ def detect(
         scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only),
         label=_case_label(case),
     )
+
+
+def _told(refused: Refused) -> RefusedRule:
+    return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt)
 
 
 def _case_label(case: Case) -> CaseLabel:

@@ -12,9 +12,10 @@ import orjson
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.finding import Finding, event_findings
 from evtxscan.detect.group_finding import group_findings
-from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.sequence_finding import sequence_findings
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.rules.ready import Refused
 from evtxscan.store.case import Case
 
 Done = RuleResult | SequenceResult

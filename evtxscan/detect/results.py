@@ -1,4 +1,4 @@
-"""What running a rule gives: events, groups of events, and what can be said of each host; or why it could not run."""
+"""What running a rule gives: events, groups of events, and what can be said of each host."""
 
 from __future__ import annotations
 
@@ -47,21 +47,6 @@ class SequenceHit:
 
     sequence: Found
     not_covered: tuple[NotCovered, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A rule that could not run, and why.
-
-    ``line`` is that of the rule file, ``column`` that of ``excerpt``, the line of the query; both count from 1.
-    """
-
-    rule: str
-    path: str
-    message: str
-    line: int | None = None
-    column: int | None = None
-    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
