@@ -3,6 +3,7 @@
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
 - ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+- ``rules``, ``rule``: the rules of a set and their states, with what a case can decide; one of them.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
     from evtxscan.casework.looking import info, query, show
+    from evtxscan.casework.ruling import rule, rules
 
 _HOMES = {
     "Filters": "cases",
@@ -25,6 +27,8 @@ _HOMES = {
     "ingest_evidence": "ingesting",
     "logged": "cases",
     "query": "looking",
+    "rule": "ruling",
+    "rules": "ruling",
     "settled": "cases",
     "show": "looking",
 }
@@ -38,6 +42,8 @@ __all__ = [
     "ingest_evidence",
     "logged",
     "query",
+    "rule",
+    "rules",
     "settled",
     "show",
 ]

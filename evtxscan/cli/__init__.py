@@ -17,6 +17,7 @@ COMMANDS = {
     "detect": "Run detection rules over a case.",
     "query": "Find events of a case with EQL.",
     "show": "Show one event: document, XML, place, parents, session.",
+    "rules": "Show rules: which run, why others do not, what a case can decide.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130

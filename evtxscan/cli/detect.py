@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from evtxscan.casework import Filters, detect, logged, settled
-from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
+from evtxscan.cli.options import (
+    case_option,
+    filter_options,
+    observed_option,
+    output_options,
+    rules_option,
+    talk_options,
+)
 from evtxscan.cli.output import open_output, say
 from evtxscan.export.render import RESULT_FORMATS, render
 from evtxscan.export.text import visible
@@ -16,14 +23,7 @@ from evtxscan.export.text import visible
 
 @click.command("detect")
 @case_option
-@click.option(
-    "--rules",
-    "rule_paths",
-    multiple=True,
-    metavar="PATH",
-    help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
-    " 'builtin' names those).",
-)
+@rules_option
 @filter_options
 @observed_option
 @click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if a rule matches.")

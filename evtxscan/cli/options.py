@@ -25,6 +25,18 @@ def case_option(function: F) -> F:
     )(function)
 
 
+def rules_option(function: F) -> F:
+    """``--rules PATH``."""
+    return click.option(
+        "--rules",
+        "rule_paths",
+        multiple=True,
+        metavar="PATH",
+        help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
+        " 'builtin' names those).",
+    )(function)
+
+
 def output_options(*formats: str) -> Callable[[F], F]:
     """``--format`` with the given choices, the first of them the default, and ``--output FILE``."""
 

@@ -32,17 +32,17 @@ def write_lines(documents: Iterable[Document], stream: BinaryIO) -> None:
 
 def write_array(documents: Iterable[Document], stream: BinaryIO) -> None:
     """Write one JSON array with a document a line, as they come."""
-    _write_array(documents, stream)
+    write_entries(documents, stream)
     stream.write(b"\n")
 
 
 def write_result(result: Result, stream: BinaryIO) -> None:
     """Write the whole result as one JSON object (schema/export/detect.schema.json)."""
     stream.write(b'{\n"findings": ')
-    _write_array(result.findings, stream)
+    write_entries(result.findings, stream)
     for name, documents in _lists(result):
         stream.write(f',\n"{name}": '.encode())
-        _write_array(documents, stream)
+        write_entries(documents, stream)
     stream.write(b',\n"scope": ' + dumps(result.scope.document()))
     stream.write(b',\n"versions": ' + dumps(result.versions) + b"\n}\n")
 
@@ -54,7 +54,8 @@ def _lists(result: Result) -> Iterator[tuple[str, Iterable[Document]]]:
     yield "sources", result.sources
 
 
-def _write_array(documents: Iterable[Document], stream: BinaryIO) -> None:
+def write_entries(documents: Iterable[Document], stream: BinaryIO) -> None:
+    """Write a JSON array with a document a line, as they come, without a line end after it."""
     separator = b"[\n"
     for document in documents:
         stream.write(separator + dumps(document))
