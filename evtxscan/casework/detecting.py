@@ -58,7 +58,7 @@ def detect(
         versions=versions(),
         rules=tuple(rule_document(result.rule) for result in results),
         refused=tuple(refused),
-        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only),
+        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates),
         label=_case_label(case),
     )
 

@@ -16,13 +16,14 @@ from evtxscan.store.events import Events
 def rules(rule_paths: tuple[str, ...], case: Case | None = None, filters: Filters | None = None) -> RuleBook:
     """Return the rules of some files and folders (none: the built-in ones), and what a case holds for them.
 
-    A file that is no rule is an entry like any other. Raises RuleError when a named path does not exist, UsageError,
-    CaseError.
+    What counts (inferred fields, Defend's values) is as ``filters`` say, with a case and without. A file that is no
+    rule is an entry like any other. Raises RuleError when a named path does not exist, UsageError, CaseError.
     """
-    states = states_of(load_rules(rule_paths))
+    scope = (filters or Filters()).scope()
+    states = states_of(load_rules(rule_paths), defend=scope.translates, inferred=not scope.observed_only)
     if case is None:
         return RuleBook(tuple(states))
-    queries = CaseQueries(case, Events(case), (filters or Filters()).scope())
+    queries = CaseQueries(case, Events(case), scope)
     evidence = evidence_for(queries, states)
     hosts = sorted({entry.host for entries in evidence.values() for entry in entries})
     return RuleBook(tuple(states), tuple(hosts), evidence)

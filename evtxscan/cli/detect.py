@@ -10,6 +10,7 @@ import click
 from evtxscan.casework import Filters, detect, logged, settled
 from evtxscan.cli.options import (
     case_option,
+    defend_option,
     filter_options,
     observed_option,
     output_options,
@@ -26,6 +27,7 @@ from evtxscan.export.text import visible
 @rules_option
 @filter_options
 @observed_option
+@defend_option
 @click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if a rule matches.")
 @output_options(*RESULT_FORMATS)
 @talk_options
@@ -37,6 +39,7 @@ def command(
     end: str | None,
     hosts: tuple[str, ...],
     observed_only: bool,
+    defend_values: bool,
     fail_on_match: bool,
     form: str,
     output: Path | None,
@@ -53,7 +56,7 @@ def command(
       evtxscan detect --case ws-fin-07.db --format html --output report.html
     """
     with settled(case_path) as case, logged(case, "detect", sys.argv[1:]) as run:
-        result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only))
+        result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only, defend_values))
         with open_output(output) as stream:
             render(result, form, stream)
         if form != "table" or output is not None:  # a table on the screen has just said so

@@ -83,6 +83,17 @@ def observed_option(function: F) -> F:
     )(function)
 
 
+def defend_option(function: F) -> F:
+    """``--no-defend-values``."""
+    return click.option(
+        "--defend-values/--no-defend-values",
+        "defend_values",
+        default=True,
+        help="Let rules for Elastic Defend see its values (event.action start, creation ...) in the events of Windows"
+        " logs that correspond.  [default: yes, but for --observed-only]",
+    )(function)
+
+
 def talk_options(function: F) -> F:
     """``--quiet`` and ``-v``."""
     function = click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")(function)

@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 import click
 
 from evtxscan.casework import Filters, logged, rule, rules, settled
-from evtxscan.cli.options import filter_options, observed_option, output_options, rules_option, talk_options
+from evtxscan.cli.options import (
+    defend_option,
+    filter_options,
+    observed_option,
+    output_options,
+    rules_option,
+    talk_options,
+)
 from evtxscan.cli.output import open_output
 from evtxscan.export.one_rule import SHOW_FORMATS, write_rule
 from evtxscan.export.rulebook import RuleBook
@@ -22,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _case_to_ask(function: F) -> F:
     """``--case FILE`` where a case is not needed, and what limits the part of it to look at."""
-    function = filter_options(observed_option(function))
+    function = filter_options(observed_option(defend_option(function)))
     return click.option(
         "--case",
         "case_path",
@@ -37,7 +44,7 @@ def _book(
 ) -> Iterator[tuple[RuleBook, Callable[[int], None]]]:
     """Give the rules, and a function that notes the exit code in the case's log."""
     if case_path is None:
-        yield rules(rule_paths), lambda code: None
+        yield rules(rule_paths, None, filters), lambda code: None
         return
     with settled(case_path) as case, logged(case, f"rules {name}", sys.argv[1:]) as run:
 
@@ -70,6 +77,7 @@ def list_command(
     end: str | None,
     hosts: tuple[str, ...],
     observed_only: bool,
+    defend_values: bool,
     form: str,
     output: Path | None,
     quiet: bool,
@@ -83,7 +91,7 @@ def list_command(
     Example:
       evtxscan rules list --rules rules/windows --case ws-fin-07.db
     """
-    filters = Filters(start, end, hosts, observed_only)
+    filters = Filters(start, end, hosts, observed_only, defend_values)
     with _book("list", rule_paths, case_path, filters) as (book, _), open_output(output) as stream:
         write_list(book, form, stream)
     return 0
@@ -102,6 +110,7 @@ def check_command(
     end: str | None,
     hosts: tuple[str, ...],
     observed_only: bool,
+    defend_values: bool,
     form: str,
     output: Path | None,
     quiet: bool,
@@ -115,7 +124,7 @@ def check_command(
     Example:
       evtxscan rules check --rules my-rule.toml
     """
-    filters = Filters(start, end, hosts, observed_only)
+    filters = Filters(start, end, hosts, observed_only, defend_values)
     with _book("check", rule_paths, case_path, filters) as (book, note):
         with open_output(output) as stream:
             write_check(book, form, stream)
@@ -139,6 +148,7 @@ def show_command(
     end: str | None,
     hosts: tuple[str, ...],
     observed_only: bool,
+    defend_values: bool,
     form: str,
     output: Path | None,
     quiet: bool,
@@ -152,7 +162,7 @@ def show_command(
     Example:
       evtxscan rules show 265db8f5-fc73-4d0d-b434-6483b56372e2
     """
-    filters = Filters(start, end, hosts, observed_only)
+    filters = Filters(start, end, hosts, observed_only, defend_values)
     with _book("show", rule_paths, case_path, filters) as (book, _), open_output(output) as stream:
         write_rule(book, rule(book, wanted), form, stream)
     return 0

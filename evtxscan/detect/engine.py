@@ -29,7 +29,7 @@ def run_rules(
     """
     queries = CaseQueries(case, events, scope, proves_nothing)
     hosts, histories = Hosts(queries), Histories(queries)
-    read = [prepare(rule) for rule in rules]
+    read = [prepare(rule, defend=scope.translates) for rule in rules]
     _prepare(queries, [ready.query for ready in read if isinstance(ready, Ready)])
     for ready in read:
         if isinstance(ready, Refused):

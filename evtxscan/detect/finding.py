@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.dates import iso_text
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Lookup, evidence_of, matches, relies_on_missing, truth_of
-from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
+from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values, leaves
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rows import Key
 from evtxscan.rules.rule import Rule
@@ -64,6 +64,8 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
         "relies_on_missing": missing,
         "raw_xml": documents.xml(told.event),
     }
+    if values := defend_values(result.query.event.predicate, [told]):
+        ours["defend_values"] = values
     if result.rule.new_terms is not None:
         ours["new_terms"] = _new_terms(result.rule.new_terms.fields, result.rule.new_terms.history, hit.new)
     host, time = str(told.flat.get("host.id", "")), str(told.flat.get("@timestamp", ""))
@@ -72,14 +74,22 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
 
 def judged(tree: Predicate, told: Told) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the tests that held for an event, and the fields that the match relies on being missing."""
-    flat = flatten(told.flat)
-
-    def lookup(field: str) -> Values:
-        return tuple(value for value in flat.get(field, ()) if value is not None)
-
+    lookup = _lookup(told)
     truth, evidence = truth_of(lookup), evidence_of(lookup)
     missing = relies_on_missing(tree, truth, evidence, lambda field: not lookup(field))
     return list(_held(tree, lookup, expected=True)), list(missing)
+
+
+def defend_values(tree: Predicate, told: Iterable[Told]) -> list[dict[str, Any]]:
+    """Return values of Elastic Defend's without which one of these events would not match; none for most findings."""
+    found: dict[tuple[str, Any], None] = {}
+    for one in told:
+        truth = truth_of(_lookup(one))
+        if not matches(tree, lambda leaf, truth=truth: not leaf.stands_for and truth(leaf)):  # type: ignore[misc]
+            for leaf in leaves(tree):
+                if leaf.stands_for and truth(leaf):
+                    found.update(dict.fromkeys(leaf.stands_for))
+    return [{"field": field, "value": value} for field, value in found]
 
 
 def terms(fields: Sequence[str], key: Key) -> list[dict[str, Any]]:
@@ -99,6 +109,15 @@ def _new_terms(fields: Sequence[str], history: int, new: Sequence[NewTerm]) -> d
     }
 
 
+def _lookup(told: Told) -> Lookup:
+    flat = flatten(told.flat)
+
+    def lookup(field: str) -> Values:
+        return tuple(value for value in flat.get(field, ()) if value is not None)
+
+    return lookup
+
+
 def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[str, Any]]:
     """Yield the tests that made the condition true, with the values that passed them (or, negated, did not)."""
     if isinstance(tree, Leaf):
@@ -107,7 +126,10 @@ def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[s
             passed = tree.matched(values) if expected and len(tree.fields) == 1 else None
             shown = dict(zip(tree.fields, [passed] if passed is not None else values, strict=True))
             test = tree.source if expected else f"not {tree.source}"
-            yield {"test": test, "values": {field: list(found) for field, found in shown.items()}}
+            held: dict[str, Any] = {"test": test, "values": {field: list(found) for field, found in shown.items()}}
+            if tree.stands_for and expected:
+                held["stands_for"] = [{"field": field, "value": value} for field, value in tree.stands_for]
+            yield held
     elif isinstance(tree, Not):
         yield from _held(tree.item, lookup, expected=not expected)
     elif isinstance(tree, All | AnyOf):

@@ -82,6 +82,9 @@ def _facts(state: RuleState) -> Iterator[tuple[str, str]]:
     yield "author", ", ".join(rule.author)
     yield "license", rule.license
     yield "fields", ", ".join(state.fields)
+    for entry in state.translated:
+        values = f"{entry.field} {' or '.join(entry.values)}"
+        yield "as Defend's", f"{values}: {events_in_words(entry.events)}, in {entry.test}"
     for number, stage in enumerate(state.stages, 1):
         label = "decided from" if len(state.stages) == 1 else f"event {number}"
         events = events_in_words(stage.events) or "no event of a Windows log"

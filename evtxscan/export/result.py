@@ -36,12 +36,16 @@ class RefusedRule:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not."""
+    """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not.
+
+    ``defend_values``: whether rules for Elastic Defend saw its values.
+    """
 
     start: str | None = None
     end: str | None = None
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
+    defend_values: bool = True
 
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""
@@ -50,6 +54,7 @@ class Scope:
             "to": self.end,
             "hosts": list(self.hosts),
             "observed_only": self.observed_only,
+            "defend_values": self.defend_values,
         }
 
 

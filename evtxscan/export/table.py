@@ -168,6 +168,7 @@ def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
 
 def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
     yield "inferred", ", ".join(entry["field"] for entry in ours.get("inferred") or [])
+    yield "as Defend's", ", ".join(f"{entry['field']} {entry['value']}" for entry in ours.get("defend_values") or [])
     yield "missing", ", ".join(ours.get("relies_on_missing") or [])
     if session := ours.get("session"):
         yield "session", _session(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from evtxscan.eql.predicates import leaves
 from evtxscan.eql.sql.run import read_query
 from evtxscan.errors import EqlError, EqlUnsupportedError, RuleError
 from evtxscan.kql.binder import BoundKql
+from evtxscan.rules.defend import is_for_defend, translated
 from evtxscan.rules.kuery import read_rule_query
 from evtxscan.rules.rule import Rule
 from evtxscan.rules.support import why_not
@@ -41,18 +43,24 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule that runs, and its checked query."""
+    """A rule that runs, with its checked query: as it runs, and as it is written, before any translation."""
 
     rule: Rule
     query: Question
+    written: Question
 
 
-def prepare(rule: Rule) -> Ready | Refused:
-    """Return the rule ready to run, or why it cannot."""
+def prepare(rule: Rule, *, defend: bool = True) -> Ready | Refused:
+    """Return the rule ready to run, or why it cannot.
+
+    ``defend``: tests of a rule that is written for Elastic Defend can be passed by Defend's values for the events of
+    Windows logs (see ``rules.defend``).
+    """
     if reason := why_not(rule):
         return Refused(rule.id, rule.path, reason, "rule_type")
     try:
-        return Ready(rule, read_query(rule.query) if rule.type == "eql" else read_rule_query(rule))
+        written = read_query(rule.query) if rule.type == "eql" else read_rule_query(rule)
+        return Ready(rule, translated(written) if defend and is_for_defend(rule) else written, written)
     except RuleError as error:
         return Refused(rule.id, rule.path, error.message, "query", error.line, error.column, error.excerpt)
     except EqlError as error:
@@ -81,22 +89,29 @@ class Stage:
 
 def stages(ready: Ready) -> tuple[Stage, ...]:
     """Return what a rule asks of each of its events, in order; that of ``until`` last, as one that must be missing."""
-    query = ready.query
     rule = ready.rule
-    if isinstance(query, BoundSequenceQuery):
-        terms = [_stage(term.event, _keys(term), missing=term.missing) for term in query.terms]
-        until = [_stage(query.until.event, _keys(query.until), missing=True)] if query.until else []
+    query, written = ready.query, ready.written
+    if isinstance(query, BoundSequenceQuery) and isinstance(written, BoundSequenceQuery):
+        terms = [_term(*pair, missing=pair[0].missing) for pair in zip(query.terms, written.terms, strict=True)]
+        until = [_term(query.until, written.until, missing=True)] if query.until and written.until else []
         return (*terms, *until)
+    assert not isinstance(query, BoundSequenceQuery)  # noqa: S101 - both are of one kind
+    assert not isinstance(written, BoundSequenceQuery)  # noqa: S101
+    tested = _tested(written.event)
     if rule.threshold:
-        counted = tuple(entry.field for entry in rule.threshold.cardinality)
-        return (_stage(query.event, rule.threshold.fields, counted),)
-    return (_stage(query.event, rule.new_terms.fields if rule.new_terms else ()),)
+        counted = (entry.field for entry in rule.threshold.cardinality)
+        return (_stage(query.event, (*tested, *counted), rule.threshold.fields),)
+    return (_stage(query.event, tested, rule.new_terms.fields if rule.new_terms else ()),)
 
 
-def _stage(event: BoundEvent, required: tuple[str, ...], more: tuple[str, ...] = (), *, missing: bool = False) -> Stage:
-    tested = (field for leaf in leaves(event.predicate) for field in leaf.fields)
-    return Stage(event, tuple(dict.fromkeys((*tested, *required, *more))), required, missing)
+def _term(term: BoundTerm, written: BoundTerm, *, missing: bool) -> Stage:
+    keys = tuple(key.path for key in term.keys if not key.optional)
+    return _stage(term.event, _tested(written.event), keys, missing=missing)
 
 
-def _keys(term: BoundTerm) -> tuple[str, ...]:
-    return tuple(key.path for key in term.keys if not key.optional)
+def _stage(event: BoundEvent, tested: Iterable[str], required: tuple[str, ...], *, missing: bool = False) -> Stage:
+    return Stage(event, tuple(dict.fromkeys((*tested, *required))), required, missing)
+
+
+def _tested(event: BoundEvent) -> tuple[str, ...]:
+    return tuple(field for leaf in leaves(event.predicate) for field in leaf.fields)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evtxscan.rules.defend import Translated, translations
 from evtxscan.rules.events import classes_that_can_meet, event_class, is_recorded
 from evtxscan.rules.load import RuleSet
 from evtxscan.rules.ready import Ready, Refused, Stage, prepare, refused_file, stages
@@ -45,7 +46,8 @@ class StageState:
 class RuleState:
     """One rule, or a file that is none (``rule`` None), and its one state.
 
-    ``refused`` says why it is not supported. ``fields`` are all that it names, ``never`` those that no event log has.
+    ``refused`` says why it is not supported. ``fields`` are all that it names, ``never`` those that no event log has;
+    ``translated`` the tests that Elastic Defend's values can pass.
     """
 
     path: str
@@ -55,6 +57,7 @@ class RuleState:
     fields: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     stages: tuple[StageState, ...] = ()
+    translated: tuple[Translated, ...] = ()
 
     @property
     def can_match(self) -> bool:
@@ -84,6 +87,7 @@ class RuleState:
             "fields": list(self.fields),
             "fields_never_in_event_logs": list(self.never),
             "stages": [stage.document() for stage in self.stages],
+            "defend_values": [entry.document() for entry in self.translated],
         }
 
 
@@ -96,22 +100,30 @@ def _reason(refused: Refused) -> dict[str, Any]:
     }
 
 
-def states_of(rules: RuleSet) -> list[RuleState]:
-    """Return the state of every rule and every file that is none, by name; what has no name comes last, by path."""
-    found = [state_of(prepare(rule), rule) for rule in rules.rules]
+def states_of(rules: RuleSet, *, defend: bool = True, inferred: bool = True) -> list[RuleState]:
+    """Return the state of every rule and every file that is none, by name; what has no name comes last, by path.
+
+    ``defend`` as for ``prepare``; ``inferred``: fields that lineage infers count as recorded.
+    """
+    found = [state_of(prepare(rule, defend=defend), rule, inferred=inferred) for rule in rules.rules]
     found += [RuleState(refused.path, None, "not_supported", refused) for refused in map(refused_file, rules.errors)]
     return sorted(found, key=lambda state: (state.rule is None, state.rule.name if state.rule else "", state.path))
 
 
-def state_of(prepared: Ready | Refused, rule: Rule) -> RuleState:
+def state_of(prepared: Ready | Refused, rule: Rule, *, inferred: bool = True) -> RuleState:
     """Return the state of a rule that ``ready.prepare`` has looked at."""
     if isinstance(prepared, Refused):
         return RuleState(rule.path, rule, "not_supported", prepared)
     asked = stages(prepared)
     fields = _distinct(field for stage in asked for field in stage.fields)
-    never = tuple(field for field in fields if not is_recorded(field))
-    found = tuple(StageState(stage, classes_that_can_meet(stage.event.predicate, stage.required)) for stage in asked)
-    return RuleState(rule.path, rule, "runs_without_fields" if never else "runs", None, fields, never, found)
+    added = tuple(dict.fromkeys(entry for stage in asked for entry in translations(stage.event.predicate)))
+    supplied = {entry.field for entry in added}
+    never = tuple(field for field in fields if not is_recorded(field) and field not in supplied)
+    found = tuple(
+        StageState(stage, classes_that_can_meet(stage.event.predicate, stage.required, inferred=inferred))
+        for stage in asked
+    )
+    return RuleState(rule.path, rule, "runs_without_fields" if never else "runs", None, fields, never, found, added)
 
 
 def _distinct(fields: Iterable[str]) -> tuple[str, ...]:
