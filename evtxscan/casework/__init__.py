@@ -3,6 +3,7 @@
 - ``ingest_evidence``: evidence to a case.
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
 - ``detect``, ``query``, ``show``, ``info``: what the commands of these names do.
+- ``unknown_in_query``: the fields of a query that nobody knows.
 - ``rules``, ``rule``: the rules of a set and their states, with what a case can decide; one of them.
 
 Names are loaded when first used: a command pays for its own imports only.
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from evtxscan.casework.cases import Filters, logged, settled
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
-    from evtxscan.casework.looking import info, query, show
+    from evtxscan.casework.looking import info, query, show, unknown_in_query
     from evtxscan.casework.ruling import rule, rules
 
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "rules": "ruling",
     "settled": "cases",
     "show": "looking",
+    "unknown_in_query": "looking",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "rules",
     "settled",
     "show",
+    "unknown_in_query",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
@@ -12,7 +12,7 @@ from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
-from evtxscan.export.result import CaseLabel, RefusedRule, Result
+from evtxscan.export.result import CaseLabel, RefusedRule, Result, RuleWarning
 from evtxscan.export.result import Scope as ResultScope
 from evtxscan.rules.load import load_rules
 from evtxscan.rules.ready import Refused, refused_file
@@ -58,6 +58,7 @@ def detect(
         versions=versions(),
         rules=tuple(rule_document(result.rule) for result in results),
         refused=tuple(refused),
+        warnings=tuple(warning for result in results for warning in _warnings(result)),
         scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates),
         label=_case_label(case),
     )
@@ -65,6 +66,14 @@ def detect(
 
 def _told(refused: Refused) -> RefusedRule:
     return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt)
+
+
+def _warnings(result: RuleResult) -> Iterator[RuleWarning]:
+    rule = result.rule
+    for unknown in result.unknown_fields:
+        yield RuleWarning(
+            rule.id, rule.path, unknown.message, unknown.field, unknown.nearest, unknown.line, unknown.column
+        )
 
 
 def _case_label(case: Case) -> CaseLabel:

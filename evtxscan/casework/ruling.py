@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.evidence import evidence_for
+from evtxscan.eql.sql.recorded import RecordedData
 from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.errors import UsageError
 from evtxscan.export.rulebook import RuleBook
@@ -20,7 +21,12 @@ def rules(rule_paths: tuple[str, ...], case: Case | None = None, filters: Filter
     rule is an entry like any other. Raises RuleError when a named path does not exist, UsageError, CaseError.
     """
     scope = (filters or Filters()).scope()
-    states = states_of(load_rules(rule_paths), defend=scope.translates, inferred=not scope.observed_only)
+    states = states_of(
+        load_rules(rule_paths),
+        defend=scope.translates,
+        inferred=not scope.observed_only,
+        recorded=None if case is None else RecordedData(case),
+    )
     if case is None:
         return RuleBook(tuple(states))
     queries = CaseQueries(case, Events(case), scope)

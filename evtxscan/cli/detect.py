@@ -63,6 +63,8 @@ def command(
             for rule in result.refused:
                 for number, line in enumerate(rule.explain().splitlines()):
                     say(visible(line if number else f"evtxscan: not run: {line}"), quiet=False)
+            for warning in result.warnings:
+                say(visible(f"evtxscan: warning: {warning.explain()}"), quiet=quiet)
         if fail_on_match and len(result.findings):
             run.exit_code = 1
     return run.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from evtxscan.detect import event_rule, new_terms_rule, sequence_rule, threshold_rule
 from evtxscan.detect.history import Histories
@@ -12,8 +13,9 @@ from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
 from evtxscan.eql.binder import BoundSequenceQuery
+from evtxscan.eql.sql.recorded import RecordedData
 from evtxscan.eql.sql.run import CaseQueries
-from evtxscan.rules.ready import Question, Ready, Refused, prepare
+from evtxscan.rules.ready import Question, Ready, Refused, prepare, unknown_in
 from evtxscan.rules.rule import Rule
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
@@ -29,6 +31,7 @@ def run_rules(
     """
     queries = CaseQueries(case, events, scope, proves_nothing)
     hosts, histories = Hosts(queries), Histories(queries)
+    recorded = RecordedData(case)
     read = [prepare(rule, defend=scope.translates) for rule in rules]
     _prepare(queries, [ready.query for ready in read if isinstance(ready, Ready)])
     for ready in read:
@@ -37,10 +40,12 @@ def run_rules(
             continue
         rule, query = ready.rule, ready.query
         with explained(case.path):
+            found: RuleResult | SequenceResult
             if isinstance(query, BoundSequenceQuery):
-                yield sequence_rule.run(queries, hosts, rule, query)
+                found = sequence_rule.run(queries, hosts, rule, query)
             else:
-                yield _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
+                found = _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
+        yield replace(found, unknown_fields=unknown_in(ready, recorded))
 
 
 def _prepare(queries: CaseQueries, read: list[Question]) -> None:

@@ -11,6 +11,7 @@ from evtxscan.eql.sql.sequences import Found
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rule import Rule
 from evtxscan.rules.threshold import ThresholdHit
+from evtxscan.rules.unknown_fields import UnknownField
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class SequenceHit:
 class RuleResult:
     """What one rule gave: hits in order of time, and a verdict for every host of the case.
 
-    A threshold rule gives ``groups`` of events in place of hits.
+    A threshold rule gives ``groups`` of events in place of hits. ``unknown_fields`` are fields of the rule that neither
+    ECS nor the case knows.
     """
 
     rule: Rule
@@ -61,6 +63,7 @@ class RuleResult:
     hits: tuple[Hit, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     groups: tuple[Group, ...] = ()
+    unknown_fields: tuple[UnknownField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,4 @@ class SequenceResult:
     query: BoundSequenceQuery
     hits: tuple[SequenceHit, ...]
     verdicts: tuple[Verdict, ...]
+    unknown_fields: tuple[UnknownField, ...] = ()

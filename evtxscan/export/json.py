@@ -51,6 +51,7 @@ def _lists(result: Result) -> Iterator[tuple[str, Iterable[Document]]]:
     yield "verdicts", (verdict.document() for verdict in result.verdicts)
     yield "rules", result.rules
     yield "refused", (refused.document() for refused in result.refused)
+    yield "warnings", (warning.document() for warning in result.warnings)
     yield "sources", result.sources
 
 

@@ -35,6 +35,36 @@ class RefusedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleWarning:
+    """Something in a rule that is most likely not meant: a field that nobody knows, and the known name most like it."""
+
+    rule: str
+    path: str
+    message: str
+    field: str
+    nearest: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def explain(self) -> str:
+        """Return the message with its place."""
+        place = f", line {self.line}, column {self.column}" if self.line else ""
+        return f"{self.path}{place}: {self.message}"
+
+    def document(self) -> Document:
+        """Return it as it stands in the JSON result."""
+        return {
+            "rule": self.rule,
+            "path": self.path,
+            "message": self.message,
+            "field": self.field,
+            "nearest": self.nearest,
+            "line": self.line,
+            "column": self.column,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not.
 
@@ -82,6 +112,7 @@ class Result:
     versions: dict[str, str]
     rules: tuple[Document, ...] = ()
     refused: tuple[RefusedRule, ...] = ()
+    warnings: tuple[RuleWarning, ...] = ()
     scope: Scope = field(default_factory=Scope)
     label: CaseLabel = field(default_factory=CaseLabel)
 

@@ -82,6 +82,7 @@ def why(state: RuleState) -> str:
     parts = []
     if state.never:
         parts.append(f"never in event logs: {', '.join(state.never)}")
+    parts += [unknown.message for unknown in state.unknown]
     if not state.can_match:
         parts.append("no event of a Windows log can meet it")
     return "; ".join(parts)
@@ -173,6 +174,10 @@ def _problems(book: RuleBook) -> Iterator[Text]:
             place = _place(refused)
             yield told(f"{state.path}{', ' if place else ': '}{place}{refused.message}", "red")
             yield from excerpt(refused)
+    for state in book.states:
+        for unknown in state.unknown:
+            place = f", line {unknown.line}, column {unknown.column}" if unknown.line else ""
+            yield told(f"{state.path}{place}: warning: {unknown.message}", "yellow")
     others: dict[str, list[RuleState]] = {}
     for state in book.states:
         if state.refused and not state.is_broken:

@@ -53,6 +53,8 @@ def write_result(result: Result, stream: BinaryIO) -> None:
         for refused in result.refused:
             place = f", line {refused.line}, column {refused.column}" if refused.line else ""
             out.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
+        for warning in result.warnings:
+            out.print(_text(f"warning: {warning.explain()}", "yellow", MAX_VALUE))
         out.print(Text(summary_line(result), style="bold"))
 
 

@@ -15,6 +15,7 @@ from evtxscan.rules.defend import is_for_defend, translated
 from evtxscan.rules.kuery import read_rule_query
 from evtxscan.rules.rule import Rule
 from evtxscan.rules.support import why_not
+from evtxscan.rules.unknown_fields import Recorded, UnknownField, unknown_fields
 
 RefusalReason = Literal[
     "rule_type",  # a kind of rule that asks for more than events: ES|QL, machine learning, indicator match ...
@@ -115,3 +116,9 @@ def _stage(event: BoundEvent, tested: Iterable[str], required: tuple[str, ...], 
 
 def _tested(event: BoundEvent) -> tuple[str, ...]:
     return tuple(field for leaf in leaves(event.predicate) for field in leaf.fields)
+
+
+def unknown_in(ready: Ready, recorded: Recorded | None = None) -> tuple[UnknownField, ...]:
+    """Return the fields of a rule that neither ECS nor the case (``recorded``) knows."""
+    fields = (field for stage in stages(ready) for field in stage.fields)
+    return unknown_fields(fields, ready.rule.query, recorded, first_line=ready.rule.query_line)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from evtxscan.rules.defend import Translated, translations
 from evtxscan.rules.events import classes_that_can_meet, event_class, is_recorded
 from evtxscan.rules.load import RuleSet
-from evtxscan.rules.ready import Ready, Refused, Stage, prepare, refused_file, stages
+from evtxscan.rules.ready import Ready, Refused, Stage, prepare, refused_file, stages, unknown_in
 from evtxscan.rules.rule import Rule
+from evtxscan.rules.unknown_fields import Recorded, UnknownField
 
 StateName = Literal[
     "runs",  # it runs, and event logs can have every field that it names
@@ -47,7 +48,7 @@ class RuleState:
     """One rule, or a file that is none (``rule`` None), and its one state.
 
     ``refused`` says why it is not supported. ``fields`` are all that it names, ``never`` those that no event log has;
-    ``translated`` the tests that Elastic Defend's values can pass.
+    ``translated`` the tests that Elastic Defend's values can pass; ``unknown`` the fields that nobody knows.
     """
 
     path: str
@@ -58,6 +59,7 @@ class RuleState:
     never: tuple[str, ...] = ()
     stages: tuple[StageState, ...] = ()
     translated: tuple[Translated, ...] = ()
+    unknown: tuple[UnknownField, ...] = ()
 
     @property
     def can_match(self) -> bool:
@@ -88,6 +90,7 @@ class RuleState:
             "fields_never_in_event_logs": list(self.never),
             "stages": [stage.document() for stage in self.stages],
             "defend_values": [entry.document() for entry in self.translated],
+            "unknown_fields": [entry.document() for entry in self.unknown],
         }
 
 
@@ -100,17 +103,22 @@ def _reason(refused: Refused) -> dict[str, Any]:
     }
 
 
-def states_of(rules: RuleSet, *, defend: bool = True, inferred: bool = True) -> list[RuleState]:
+def states_of(
+    rules: RuleSet, *, defend: bool = True, inferred: bool = True, recorded: Recorded | None = None
+) -> list[RuleState]:
     """Return the state of every rule and every file that is none, by name; what has no name comes last, by path.
 
-    ``defend`` as for ``prepare``; ``inferred``: fields that lineage infers count as recorded.
+    ``defend`` as for ``prepare``; ``inferred``: fields that lineage infers count as recorded; ``recorded``: the event
+    data of a case, against which the names of fields are held.
     """
-    found = [state_of(prepare(rule, defend=defend), rule, inferred=inferred) for rule in rules.rules]
+    found = [state_of(prepare(rule, defend=defend), rule, inferred=inferred, recorded=recorded) for rule in rules.rules]
     found += [RuleState(refused.path, None, "not_supported", refused) for refused in map(refused_file, rules.errors)]
     return sorted(found, key=lambda state: (state.rule is None, state.rule.name if state.rule else "", state.path))
 
 
-def state_of(prepared: Ready | Refused, rule: Rule, *, inferred: bool = True) -> RuleState:
+def state_of(
+    prepared: Ready | Refused, rule: Rule, *, inferred: bool = True, recorded: Recorded | None = None
+) -> RuleState:
     """Return the state of a rule that ``ready.prepare`` has looked at."""
     if isinstance(prepared, Refused):
         return RuleState(rule.path, rule, "not_supported", prepared)
@@ -123,7 +131,9 @@ def state_of(prepared: Ready | Refused, rule: Rule, *, inferred: bool = True) ->
         StageState(stage, classes_that_can_meet(stage.event.predicate, stage.required, inferred=inferred))
         for stage in asked
     )
-    return RuleState(rule.path, rule, "runs_without_fields" if never else "runs", None, fields, never, found, added)
+    unknown = unknown_in(prepared, recorded)
+    state: StateName = "runs_without_fields" if never else "runs"
+    return RuleState(rule.path, rule, state, None, fields, never, found, added, unknown)
 
 
 def _distinct(fields: Iterable[str]) -> tuple[str, ...]:

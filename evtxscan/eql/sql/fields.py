@@ -52,7 +52,7 @@ class FieldStore:
         if isinstance(found, Constant):
             return Fixed(found.values)
         if isinstance(found, Data):
-            return Computed((_data(found.path),), derive.one(str), ("data", found.path))
+            return Computed((event_data(found.path),), derive.one(str), ("data", found.path))
         if found.override is not None and self._has(found.override):
             return self._overridden(field, found, found.override)
         return self._plain(field, found)
@@ -62,7 +62,7 @@ class FieldStore:
             given = column(found.name)
             same = "number" if given.type == "long" else "text"
             return Computed((given,), _same, ("column", same), is_part=given.type == "keyword")
-        inputs = tuple(column(given) if isinstance(given, str) else _data(given) for given in found.inputs)
+        inputs = tuple(column(given) if isinstance(given, str) else event_data(given) for given in found.inputs)
         return Computed(inputs, found.fn, ("derived", found.fn), is_part=len(inputs) == 1 and field in _PARTS)
 
     def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
@@ -71,11 +71,11 @@ class FieldStore:
         def choose(recorded: object, *cells: object) -> tuple[Any, ...]:
             return (recorded,) if recorded is not None else plain.compute(*cells)
 
-        return Computed((_data(path), *plain.inputs), choose, ("override", self._mapping.id, field))
+        return Computed((event_data(path), *plain.inputs), choose, ("override", self._mapping.id, field))
 
     def _has(self, path: Path) -> bool:
         """Whether any record of the kind keeps a value beside its column; hardly one ever does."""
-        where = f"e.kind = ? AND e.data IS NOT NULL AND {_data(path).sql} IS NOT NULL"
+        where = f"e.kind = ? AND e.data IS NOT NULL AND {event_data(path).sql} IS NOT NULL"
         found = self._db.execute(f"SELECT 1 FROM event e WHERE {where} LIMIT 1", (self._row,)).fetchone()
         return found is not None
 
@@ -114,7 +114,7 @@ def _inferred(field: str) -> Computed:
     return Computed((given,), function, ("inferred", field), is_part=True)
 
 
-def _data(path: Path) -> Input:
+def event_data(path: Path) -> Input:
     """Return the input that is one value of the event's ``data``.
 
     A path of SQLite's ends a quoted name at the next quote and takes JSON's escapes as they stand: other names are
