@@ -28,7 +28,14 @@ from evtxscan.export.text import visible
 @filter_options
 @observed_option
 @defend_option
-@click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if a rule matches.")
+@click.option(
+    "--suppress",
+    "suppress",
+    multiple=True,
+    metavar="FILE",
+    help="Set findings aside as this TOML file says (repeatable); they are counted and listed as suppressed.",
+)
+@click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if there is a finding that is not suppressed.")
 @output_options(*RESULT_FORMATS)
 @talk_options
 def command(
@@ -40,6 +47,7 @@ def command(
     hosts: tuple[str, ...],
     observed_only: bool,
     defend_values: bool,
+    suppress: tuple[str, ...],
     fail_on_match: bool,
     form: str,
     output: Path | None,
@@ -56,7 +64,8 @@ def command(
       evtxscan detect --case ws-fin-07.db --format html --output report.html
     """
     with settled(case_path) as case, logged(case, "detect", sys.argv[1:]) as run:
-        result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only, defend_values))
+        filters = Filters(start, end, hosts, observed_only, defend_values)
+        result = detect(case, run.number, rule_paths, filters, suppress=suppress)
         with open_output(output) as stream:
             render(result, form, stream)
         if form != "table" or output is not None:  # a table on the screen has just said so

@@ -103,7 +103,8 @@ class Result:
     """Findings, verdicts and what they rest on.
 
     ``findings`` is iterated more than once and never copied, so it may read from the case as it goes. ``rules`` are
-    documents as in ``evtxscan.rule``, ``sources`` documents as in schema/export/ingest.schema.json.
+    documents as in ``evtxscan.rule``, ``suppressed`` the findings that ``suppressions`` set aside, ``sources``
+    documents as in schema/export/ingest.schema.json.
     """
 
     findings: Sequence[Document]
@@ -113,6 +114,8 @@ class Result:
     rules: tuple[Document, ...] = ()
     refused: tuple[RefusedRule, ...] = ()
     warnings: tuple[RuleWarning, ...] = ()
+    suppressed: Sequence[Document] = ()
+    suppressions: tuple[Document, ...] = ()
     scope: Scope = field(default_factory=Scope)
     label: CaseLabel = field(default_factory=CaseLabel)
 

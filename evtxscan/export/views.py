@@ -113,6 +113,7 @@ class FindingView:
     join_keys: list[str]
     group: GroupView | None
     novelty: NoveltyView | None
+    suppressed_by: str
 
 
 def finding_view(number: int, finding: Document) -> FindingView:
@@ -138,6 +139,7 @@ def finding_view(number: int, finding: Document) -> FindingView:
         join_keys=texts(ours.get("join_keys")),
         group=group_view(ours),
         novelty=novelty_view(ours),
+        suppressed_by=plain((ours.get("suppressed") or {}).get("entry")),
     )
 
 
