@@ -26,10 +26,6 @@ class Hosts:
         }
         self.names = sorted({self._texts[row] for row in queries.host_ids()})
 
-    def name(self, cell: int | None) -> str:
-        """Return the host that a cell of column host.name means; the empty text for none."""
-        return self._texts.get(cell, "") if cell is not None else ""
-
     def of(self, rows: Iterable[int]) -> set[str]:
         """Return the hosts of these events."""
         return set(self.counts(rows))
