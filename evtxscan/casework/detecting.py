@@ -80,7 +80,7 @@ def _told(refused: Refused) -> RefusedRule:
     return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt)
 
 
-def _warnings(result: RuleResult) -> Iterator[RuleWarning]:
+def _warnings(result: RuleResult | SequenceResult) -> Iterator[RuleWarning]:
     rule = result.rule
     for unknown in result.unknown_fields:
         yield RuleWarning(

@@ -47,9 +47,9 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
 
 def unknown_in_query(case: Case, text: str) -> tuple[UnknownField, ...]:
     """Return the fields of a query that neither ECS nor the case knows. Raises EqlError, CaseError."""
-    from evtxscan.eql.sql.recorded import RecordedData  # noqa: PLC0415 - as above
-    from evtxscan.eql.sql.run import read_query  # noqa: PLC0415
-    from evtxscan.rules.unknown_fields import unknown_fields  # noqa: PLC0415
+    from evtxscan.eql.sql.recorded import RecordedData
+    from evtxscan.eql.sql.run import read_query
+    from evtxscan.rules.unknown_fields import unknown_fields
 
     return unknown_fields(read_query(text).fields, text, RecordedData(case))
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evtxscan.detect.hosts import Hosts
+from evtxscan.detect.undecided import reason_for
 from evtxscan.detect.verdict import Reason
-from evtxscan.ecs.inferred import INFERRED
 from evtxscan.eql.ast import Field
+from evtxscan.eql.binder import BoundEvent
 from evtxscan.eql.mapping import Type
-from evtxscan.eql.matchers import exists
 from evtxscan.eql.predicates import Leaf, LeafKind
-from evtxscan.eql.sql.count import Counter as EventCounter
 from evtxscan.eql.sql.run import CaseQueries
-from evtxscan.rules.events import EventClass, event_class, event_classes, is_recorded
+from evtxscan.rules.events import is_recorded
 from evtxscan.rules.state import RuleState, StageState
 from evtxscan.store.case import explained
 
@@ -99,12 +98,8 @@ class RuleEvidence:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Events of one class on one host, and how many of them have each field."""
-
-    events: int
-    with_field: Mapping[str, int]
+_Lacks = dict[tuple[str, str, str], Counter[Reason]]
+"""(host, event class, field) -> events that lack the field, by reason."""
 
 
 def evidence_for(queries: CaseQueries, states: Sequence[RuleState]) -> dict[str, tuple[RuleEvidence, ...]]:
@@ -113,89 +108,76 @@ def evidence_for(queries: CaseQueries, states: Sequence[RuleState]) -> dict[str,
     One pass over the events of each kind counts the fields of all rules together. Raises CaseError.
     """
     running = [state for state in states if state.rule is not None and state.refused is None]
-    asked = _asked(running)
+    parts = [stage for state in running for stage in state.stages if not stage.stage.missing]
     hosts = Hosts(queries)
-    held = _held(queries, asked, hosts)
+    events = _events(queries, {event for part in parts for event in part.events}, hosts)
+    lacks = _lacks(queries, sorted({field for part in parts for field in part.stage.fields if is_recorded(field)}))
     found: dict[str, tuple[RuleEvidence, ...]] = {}
     for state in running:
-        assert state.rule is not None  # noqa: S101 - chosen above, for the type checker
-        parts = [stage for stage in state.stages if not stage.stage.missing]
-        found[state.rule.id] = tuple(
-            RuleEvidence(host, tuple(_stage(host, part, held) for part in parts)) for host in hosts.names
+        asked = [stage for stage in state.stages if not stage.stage.missing]
+        found[state.rule.id if state.rule else ""] = tuple(
+            RuleEvidence(host, tuple(_stage(host, part, events, lacks) for part in asked)) for host in hosts.names
         )
     return found
 
 
-def _asked(states: Iterable[RuleState]) -> dict[str, set[str]]:
-    """Return event class -> fields that some rule asks of its events."""
-    found: dict[str, set[str]] = {}
-    for state in states:
-        for stage in state.stages:
-            if not stage.stage.missing:
-                for event in stage.events:
-                    found.setdefault(event, set()).update(filter(is_recorded, stage.stage.fields))
-    if starts := found.get("security/4688"):
-        starts.add("process.command_line")  # says whether command lines were audited
+def _events(queries: CaseQueries, classes: set[str], hosts: Hosts) -> Counter[tuple[str, str]]:
+    """Return (host, event class) -> events in the scope."""
+    kinds: dict[str, list[int]] = {}
+    for kind, (_, mapping) in queries.events.kinds.items():
+        if mapping.id in classes:
+            kinds.setdefault(mapping.id, []).append(kind)
+    with explained(queries.case.path):
+        return Counter(
+            {
+                (host, event): count
+                for event, rows in kinds.items()
+                for host, count in hosts.events(rows).items()
+                if count
+            }
+        )
+
+
+def _lacks(queries: CaseQueries, fields: Sequence[str]) -> _Lacks:
+    """Return what events of the scope lack.
+
+    Of an event with the field a test for a value that no field has is false, of one without it is undecided: one pass
+    over the case counts that for all fields, and leaves out what the other record of a process start tells.
+    """
+    tests = [BoundEvent(None, None, _never(field)) for field in fields]
+    queries.prepare(tests)
+    found: _Lacks = {}
+    for test in tests:
+        lacks = queries.compile_event(test).scanned.lacks
+        names = queries.events.texts(lack.host for lack in lacks if lack.host is not None)
+        for lack, events in lacks.items():
+            kind = queries.events.kinds[lack.kind]
+            lineage = None if queries.scope.observed_only else lack.reason
+            host = "" if lack.host is None else names[lack.host].lower()
+            reason = reason_for(lack.field, kind, lineage, absent=True)
+            found.setdefault((host, kind[1].id, lack.field), Counter())[reason] += events
     return found
 
 
-def _held(queries: CaseQueries, asked: Mapping[str, set[str]], hosts: Hosts) -> dict[tuple[str, str], _Held]:
-    """Return (host, event class) -> what the scope holds of it."""
-    kinds: dict[str, list[int]] = {}
-    for kind, (_, mapping) in queries.events.kinds.items():
-        if mapping.id in asked:
-            kinds.setdefault(mapping.id, []).append(kind)
-    counter = EventCounter(queries)
-    events: Counter[tuple[str, str]] = Counter()
-    fields: dict[tuple[str, str], Counter[str]] = {}
-    with explained(queries.case.path):
-        for event, rows in kinds.items():
-            names = sorted(asked[event])
-            for host, count, *counts in counter.count(rows, [_exists(name) for name in names]):
-                key = (hosts.name(host), event)
-                events[key] += count
-                fields.setdefault(key, Counter()).update(dict(zip(names, counts, strict=True)))
-    return {key: _Held(count, fields[key]) for key, count in events.items()}
+def _never(field: str) -> Leaf:
+    """Return a test of a field that no value passes."""
+    return Leaf(
+        LeafKind.EQUAL, (field,), (Type.KEYWORD,), Field(0, 0, field), field, lambda _: False, constants=("\0",)
+    )
 
 
-def _exists(field: str) -> Leaf:
-    return Leaf(LeafKind.EXISTS, (field,), (Type.UNKNOWN,), Field(0, 0, field), f"{field} != null", exists)
-
-
-def _stage(host: str, part: StageState, held: Mapping[tuple[str, str], _Held]) -> StageEvidence:
+def _stage(host: str, part: StageState, events: Counter[tuple[str, str]], lacks: _Lacks) -> StageEvidence:
     present: list[Present] = []
     absent: list[str] = []
     for event in part.events:
-        found = held.get((host, event))
-        if found is None:
+        count = events[host, event]
+        if not count:
             absent.append(event)
             continue
-        lacks = tuple(
-            FieldLack(field, reason)
+        lacking = [
+            FieldLack(field, reasons.most_common(1)[0][0])
             for field in part.stage.fields
-            if is_recorded(field) and not found.with_field.get(field) and (reason := _why(field, event, found))
-        )
-        present.append(Present(event, found.events, lacks))
+            if (reasons := lacks.get((host, event, field))) and reasons.total() >= count
+        ]
+        present.append(Present(event, count, tuple(lacking)))
     return StageEvidence(tuple(present), tuple(absent))
-
-
-_FROM_COMMAND_LINE = ("process.command_line", "process.args", "process.args_count")
-
-
-def _why(field: str, event: str, found: _Held) -> Reason | None:
-    """Return why none of these events has a field; None where they tell of something that has no such field."""
-    known = event_class(event)
-    if event == "security/4688" and (field in INFERRED or field in _FROM_COMMAND_LINE):
-        if not found.with_field.get("process.command_line", 1):
-            return "command_line_not_audited"
-        return "parent_record_missing" if field in INFERRED else "command_line_not_audited"
-    if known.has(field):
-        return "not_recorded"
-    if event.startswith("sysmon/"):
-        return None
-    sysmon = [other for other in event_classes() if other.id.startswith("sysmon/") and other.has(field)]
-    return "no_sysmon" if any(_share_category(known, other) for other in sysmon) else None
-
-
-def _share_category(one: EventClass, other: EventClass) -> bool:
-    return not set(one.values_of("event.category") or ()).isdisjoint(other.values_of("event.category") or ())
