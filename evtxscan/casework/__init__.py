@@ -5,6 +5,8 @@
 - ``settled``, ``logged``: open a case for the functions below, and enter what is done into its log.
 - ``detect``, ``query``, ``show``, ``stale`` (slack), ``info``, ``coverage``, ``verify``, ``manifest``,
   ``check_manifest``: what the commands of these names do.
+- ``unknown_in_query``: the fields of a query that nobody knows.
+- ``rules``, ``rule``: the rules of a set and their states, with what a case can decide; one of them.
 
 Names are loaded when first used: a command pays for its own imports only.
 """
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
     from evtxscan.casework.cases import Filters, logged, settled
     from evtxscan.casework.detecting import detect
     from evtxscan.casework.ingesting import Label, categories, ingest_evidence
-    from evtxscan.casework.looking import coverage, info, query, show, stale
+    from evtxscan.casework.looking import coverage, info, query, show, stale, unknown_in_query
     from evtxscan.casework.proving import check_manifest, manifest, verify
+    from evtxscan.casework.ruling import rule, rules
 
 _HOMES = {
     "Filters": "cases",
@@ -34,9 +37,12 @@ _HOMES = {
     "logged": "cases",
     "manifest": "proving",
     "query": "looking",
+    "rule": "ruling",
+    "rules": "ruling",
     "settled": "cases",
     "show": "looking",
     "stale": "looking",
+    "unknown_in_query": "looking",
     "verify": "proving",
 }
 
@@ -54,9 +60,12 @@ __all__ = [
     "logged",
     "manifest",
     "query",
+    "rule",
+    "rules",
     "settled",
     "show",
     "stale",
+    "unknown_in_query",
     "verify",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evtxscan.casework.cases import Filters
 from evtxscan.context.coverage.documents import coverage_documents
@@ -19,6 +19,9 @@ from evtxscan.store.case import Case, explained
 from evtxscan.store.describe import describe
 from evtxscan.store.events import Events
 from evtxscan.store.stale import STALE_STATES, stale_documents
+
+if TYPE_CHECKING:
+    from evtxscan.rules.unknown_fields import UnknownField
 
 # Documents made at a time: enough to share look-ups, few enough to begin at once.
 _DOCUMENTS_AT_ONCE = 200
@@ -46,6 +49,15 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
     rows = iter(limited(queries.matches(queries.compile(bound)), bound.pipes))
     while group := list(islice(rows, _DOCUMENTS_AT_ONCE)):
         yield from documents.of(group)
+
+
+def unknown_in_query(case: Case, text: str) -> tuple[UnknownField, ...]:
+    """Return the fields of a query that neither ECS nor the case knows. Raises EqlError, CaseError."""
+    from evtxscan.eql.sql.recorded import RecordedData
+    from evtxscan.eql.sql.run import read_query
+    from evtxscan.rules.unknown_fields import unknown_fields
+
+    return unknown_fields(read_query(text).fields, text, RecordedData(case))
 
 
 def info(case: Case) -> dict[str, Any]:

@@ -23,6 +23,7 @@ COMMANDS = {
     "selftest": "Check this installation against its requirements.",
     "carve": "Find records of event logs in images, memory and other files.",
     "slack": "List stale records that could not be made events.",
+    "rules": "Show rules: which run, why others do not, what a case can decide.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from evtxscan.casework import Filters, logged, query, settled
+from evtxscan.casework import Filters, logged, query, settled, unknown_in_query
 from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
-from evtxscan.cli.output import open_output
+from evtxscan.cli.output import open_output, say
 from evtxscan.export.render import EVENT_FORMATS, render_events
+from evtxscan.export.text import visible
 
 
 @click.command("query")
@@ -43,6 +44,9 @@ def command(
       evtxscan query 'process where process.name : "cmd.exe" and user.name : "*$"'
     """
     with settled(case_path) as case, logged(case, "query", sys.argv[1:]):
+        for unknown in unknown_in_query(case, eql):
+            place = f"line {unknown.line}, column {unknown.column}: " if unknown.line else ""
+            say(visible(f"evtxscan: warning: {place}{unknown.message}"), quiet=quiet)
         documents = query(case, eql, Filters(start, end, hosts, observed_only))
         with open_output(output) as stream:
             render_events(documents, form, stream)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evtxscan import schema
-from evtxscan.docs import case_schema, commands, validation
+from evtxscan.docs import case_schema, commands, defend_values, validation
 from evtxscan.ecs import docs as ecs_mapping
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.render,
     "case-schema.md": case_schema.render,
+    "defend-values.md": defend_values.render,
     "ecs-mapping.md": ecs_mapping.render,
     "validation/requirements.md": validation.render,
 }

@@ -23,6 +23,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import BinaryIO, Literal
 
 from evtxscan import schema
@@ -59,8 +60,8 @@ def columns(kind: Literal["finding", "event"]) -> tuple[Column, ...]:
 
 
 def write_findings(result: Result, stream: BinaryIO) -> None:
-    """Write one line a finding, as they come; a sequence shows its first event."""
-    _write(columns("finding"), (first_event(finding) for finding in result.findings), stream)
+    """Write one line a finding, as they come, the suppressed ones last; a sequence shows its first event."""
+    _write(columns("finding"), map(first_event, chain(result.findings, result.suppressed)), stream)
 
 
 def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:

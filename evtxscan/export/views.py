@@ -105,6 +105,7 @@ class FindingView:
     events: list[EventView | None]
     tests: list[TestRow]
     relies_on_missing: list[FieldRow]
+    defend_values: list[Document]
     parents: list[ParentRow]
     parents_end: str
     session: SessionView | None
@@ -116,6 +117,7 @@ class FindingView:
     join_keys: list[str]
     group: GroupView | None
     novelty: NoveltyView | None
+    suppressed_by: str
 
 
 def finding_view(number: int, finding: Document) -> FindingView:
@@ -131,6 +133,7 @@ def finding_view(number: int, finding: Document) -> FindingView:
         events=[None if event is None else _event_view(event) for event in events_of(finding)],
         tests=list(_tests(ours, _inferred(representative))),
         relies_on_missing=[FieldRow(name, field_meaning(name), [], "") for name in ours.get("relies_on_missing") or []],
+        defend_values=ours.get("defend_values") or [],
         parents=[_parent_row(parent) for parent in ours.get("parents") or []],
         parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
         session=session_view(session) if session else None,
@@ -142,6 +145,7 @@ def finding_view(number: int, finding: Document) -> FindingView:
         join_keys=texts(ours.get("join_keys")),
         group=group_view(ours),
         novelty=novelty_view(ours),
+        suppressed_by=plain((ours.get("suppressed") or {}).get("entry")),
     )
 
 
