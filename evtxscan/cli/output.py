@@ -52,10 +52,10 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
 
 def refuse_evidence(path: Path, option: str) -> None:
     """Raise UsageError where ``path`` is an event log: nothing ever writes to one."""
-    from evtxscan.evidence.recognise import why_not_a_log  # noqa: PLC0415 - keeps --help fast
+    from evtxscan.evidence.recognise import why_not_evidence  # noqa: PLC0415 - keeps --help fast
 
     try:
-        is_log = path.is_file() and why_not_a_log(path) is None
+        is_log = path.is_file() and why_not_evidence(path) is None
     except OSError:
         return
     if is_log:

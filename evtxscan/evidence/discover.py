@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.recognise import why_not_a_log
-from evtxscan.evidence.source import Source, describe, readable_name, unreadable
+from evtxscan.evidence.recognise import Kind, Nature, ends_as_vhd, examine
+from evtxscan.evidence.source import PlainFile, Source, modified_time, readable_name, unreadable
+
+# As many first bytes as say how long a log should be.
+_HEAD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies under the named paths, in an order that does not depend on the file system."""
+    """What lies under the named paths, in an order that does not depend on the file system.
+
+    Members of one archive stand together and in its own order, in which they are cheapest to read.
+    """
 
     sources: list[Source] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -31,40 +37,43 @@ class Found:
 
 
 def discover(paths: list[Path]) -> Found:
-    """Find event logs by content. Folders are searched recursively, links to folders are not followed.
+    """Find event logs by content.
 
-    A file named outright that is no event log is an error, one below a folder is skipped; what cannot be read is an
-    error in both cases. A file reached by two arguments is taken once, under the longer of its names.
+    Folders are searched recursively, links to folders are not followed. A file named outright that has no event log is
+    an error, one below a folder is skipped; what cannot be read is an error in both cases. A file reached by two
+    arguments is taken once, under the longer of its names.
     """
     found = Found()
-    candidates: dict[str, _Candidate] = {}
+    candidates: dict[str, Candidate] = {}
     for path in paths:
         for candidate in _candidates(path, found):
             identity = os.path.realpath(candidate.path)
-            candidates[identity] = max(candidate, candidates.get(identity, candidate), key=_Candidate.preference)
-    for candidate in candidates.values():
+            candidates[identity] = max(candidate, candidates.get(identity, candidate), key=Candidate.preference)
+    for candidate in sorted(candidates.values(), key=lambda candidate: (candidate.name, candidate.argument)):
         _take(candidate, found)
-    found.sources.sort(key=lambda source: (source.path, source.argument))
     found.skipped.sort(key=lambda skipped: (skipped.path, skipped.argument))
     found.errors.sort(key=str)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A file to look at: its logical name, and whether the examiner named it outright."""
+
     path: Path
     argument: str
     name: str
     named: bool
 
     def preference(self) -> tuple[int, str, str]:
+        """Order the names of one file: the longest says most."""
         return len(self.name), self.name, self.argument
 
 
-def _candidates(path: Path, found: Found) -> Iterator[_Candidate]:
+def _candidates(path: Path, found: Found) -> Iterator[Candidate]:
     argument = readable_name(str(path))
     if not path.is_dir():
-        yield _Candidate(path, argument, readable_name(path.name), named=True)
+        yield Candidate(path, argument, readable_name(path.name), named=True)
         return
 
     def failed(error: OSError) -> None:
@@ -73,20 +82,30 @@ def _candidates(path: Path, found: Found) -> Iterator[_Candidate]:
     for base, _, files in os.walk(path, onerror=failed):
         for file in files:
             below = Path(base, file)
-            yield _Candidate(below, argument, readable_name(below.relative_to(path).as_posix()), named=False)
+            yield Candidate(below, argument, readable_name(below.relative_to(path).as_posix()), named=False)
 
 
-def _take(candidate: _Candidate, found: Found) -> None:
+def _take(candidate: Candidate, found: Found) -> None:
+    path = candidate.path
     try:
-        candidate.path.stat()
-        reason = why_not_a_log(candidate.path) if candidate.path.is_file() else "not a regular file"
-        source = describe(candidate.path, candidate.argument, candidate.name)
+        size, modified = path.stat().st_size, modified_time(path)
+        nature = _examine(path) if path.is_file() else Nature(None, "not a regular file", b"")
     except OSError as error:
-        found.errors.append(unreadable(candidate.path, error))
+        found.errors.append(unreadable(path, error))
         return
-    if reason is None:
-        found.sources.append(source)
+    reason = nature.reason or f"a {nature.kind}, which is not read yet: extract it"
+    if nature.kind is Kind.LOG:
+        head = nature.head[:_HEAD]
+        found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
     elif candidate.named:
-        found.errors.append(EvidenceError(f"{candidate.path}: {reason}"))
+        found.errors.append(EvidenceError(f"{path}: {reason}"))
     else:
         found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
+
+
+def _examine(path: Path) -> Nature:
+    with path.open("rb") as file:
+        nature = examine(file)
+        if nature.kind in (None, Kind.RAW) and nature.head and ends_as_vhd(file):
+            return Nature(Kind.VHD, "", nature.head)
+    return nature
