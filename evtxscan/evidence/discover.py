@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.recognise import Kind, Nature, ends_as_vhd, examine
+from evtxscan.evidence.recognise import IMAGES, Kind, Nature, ends_as_vhd, examine
 from evtxscan.evidence.source import PlainFile, Source, modified_time, readable_name, unreadable
 
 # As many first bytes as say how long a log should be.
@@ -17,7 +17,7 @@ _HEAD = 128
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file below a named folder that is no event log."""
+    """A file below a named folder, or in an archive, that is no event log."""
 
     path: str
     argument: str
@@ -37,7 +37,7 @@ class Found:
 
 
 def discover(paths: list[Path]) -> Found:
-    """Find event logs by content.
+    """Find event logs by content, in folders, archives and disk images.
 
     Folders are searched recursively, links to folders are not followed. A file named outright that has no event log is
     an error, one below a folder is skipped; what cannot be read is an error in both cases. A file reached by two
@@ -93,14 +93,21 @@ def _take(candidate: Candidate, found: Found) -> None:
     except OSError as error:
         found.errors.append(unreadable(path, error))
         return
-    reason = nature.reason or f"a {nature.kind}, which is not read yet: extract it"
     if nature.kind is Kind.LOG:
         head = nature.head[:_HEAD]
         found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
+    elif nature.kind in IMAGES:
+        from evtxscan.evidence.containers.images import search_image  # noqa: PLC0415 - few cases have one
+
+        search_image(candidate, nature, found)
+    elif nature.kind is not None:
+        from evtxscan.evidence.containers.search import search_archive  # noqa: PLC0415 - many cases have none
+
+        search_archive(candidate, nature.kind, size, found)
     elif candidate.named:
-        found.errors.append(EvidenceError(f"{path}: {reason}"))
+        found.errors.append(EvidenceError(f"{path}: {nature.reason}"))
     else:
-        found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
+        found.skipped.append(Skipped(candidate.name, candidate.argument, nature.reason))
 
 
 def _examine(path: Path) -> Nature:
