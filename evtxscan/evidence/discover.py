@@ -107,7 +107,15 @@ def _take(candidate: Candidate, found: Found) -> None:
     elif candidate.named:
         found.errors.append(EvidenceError(f"{path}: {nature.reason}"))
     else:
-        found.skipped.append(Skipped(candidate.name, candidate.argument, nature.reason))
+        reason = _part_of_split_image(path) or nature.reason
+        found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
+
+
+def _part_of_split_image(path: Path) -> str | None:
+    """Say where a file belongs that goes on with what another one (``.001``) begins."""
+    number = path.suffix[1:]
+    first = path.with_suffix(f".{1:0{len(number)}}") if len(number) >= 3 and number.isdecimal() else path
+    return f"part of an image, read with {first.name}" if first != path and first.exists() else None
 
 
 def _examine(path: Path) -> Nature:

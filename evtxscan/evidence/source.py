@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from evtxscan.errors import EvidenceError
 
 _HASH_BLOCK = 1 << 20
+# Damage takes all that is asked for at once; and a log's chunks are of this size.
+_PART = 64 << 10
 
 
 class Opener(Protocol):
@@ -33,10 +36,10 @@ class Opener(Protocol):
     def is_sequential(self) -> bool:
         """Whether its bytes are reached through all that stand before it: to be read in order, and seldom."""
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> BufferedReader:
         """Open it to be read once from its start. Raises OSError; so does reading."""
 
-    def open(self) -> BinaryIO:
+    def open(self) -> BufferedReader:
         """Open it for reading at any offset. Raises OSError; so does reading."""
 
 
@@ -53,11 +56,11 @@ class PlainFile:
         """The path of the file."""
         return str(self.location)
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> BufferedReader:
         """Open the file."""
         return self.location.open("rb")
 
-    def open(self) -> BinaryIO:
+    def open(self) -> BufferedReader:
         """Open the file."""
         return self.location.open("rb")
 
@@ -83,7 +86,7 @@ class Source:
         """Where it lies, for messages."""
         return self.opener.place
 
-    def open(self) -> BinaryIO:
+    def open(self) -> BufferedReader:
         """Open the evidence for reading at any offset. Raises EvidenceError when that fails."""
         try:
             return self.opener.open()
@@ -97,18 +100,30 @@ class Source:
         that can be read are hashed; reading them says what is wrong.
         """
         digest = hashlib.sha256()
-        buffer = bytearray(_HASH_BLOCK)
-        view = memoryview(buffer)
         try:
             with self.opener.stream() as file:
-                while count := file.readinto(buffer):  # type: ignore[attr-defined]
-                    digest.update(view[:count])
+                for part in _blocks(file) if self.opener.is_direct else parts(file):
+                    digest.update(part)
                     if progress:
-                        progress(count)
+                        progress(len(part))
         except OSError as error:
             if self.opener.is_direct:
                 raise unreadable(self.place, error) from error
         return digest.hexdigest()
+
+
+def _blocks(file: BufferedReader) -> Iterator[memoryview]:
+    """Yield all of a file in blocks, each good until the next one. Raises OSError."""
+    buffer = bytearray(_HASH_BLOCK)
+    view = memoryview(buffer)
+    while count := file.readinto(buffer):
+        yield view[:count]
+
+
+def parts(file: BufferedReader) -> Iterator[bytes]:
+    """Yield what can be read in small parts, all that come before damage. Raises OSError."""
+    while part := file.read1(_PART):
+        yield part
 
 
 def unreadable(place: Path | str, error: OSError) -> EvidenceError:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import BinaryIO
+from io import BufferedReader
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
@@ -68,7 +68,7 @@ class _Stream:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._file: BinaryIO | None = None
+        self._file: BufferedReader | None = None
         self._digest = hashlib.sha256()
         self._size = 0
         self.problem: str | None = None
@@ -97,7 +97,7 @@ class _Stream:
         parts: list[bytes] = []
         while size > 0 and self.problem is None and self._file is not None:
             try:
-                part = self._file.read(min(_PART, size))
+                part = self._file.read1(min(_PART, size))
             except OSError as error:
                 self._complain(error)
                 break

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers.member import logical_name
@@ -46,11 +46,11 @@ class ImageMember:
     is_direct = False
     is_sequential = False
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.BufferedReader:
         """Open it on its volume."""
         return self.open()
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Open it on its volume."""
         dfvfs = _Dfvfs.load()
         with dfvfs.explained():

@@ -15,7 +15,7 @@ MAX_MEMBERS = 1_000_000
 # All that comes out of one outermost container, in bytes: this many times its size ...
 MAX_RATIO = 250
 # ... or this, whichever is more: a log that is almost empty shrinks more than any ratio.
-MAX_RATIO_FREE = 1 << 30
+MAX_RATIO_FREE = 256 << 20
 # A file inside a container that has to be copied to be read (a zip in a tar, say).
 MAX_COPY = 64 << 30
 # What a decompressor may allocate for itself, in bytes.

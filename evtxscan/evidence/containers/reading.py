@@ -7,6 +7,7 @@ import lzma
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import zstandard
@@ -54,7 +55,8 @@ class Replayed(io.RawIOBase):
     """
 
     def __init__(self, source: BinaryIO) -> None:
-        self._source = source
+        # One read of the source at a time: of several, the one that fails would take the others along.
+        self._read: Callable[[int], bytes] = getattr(source, "read1", source.read)
         self._kept: bytearray | None = bytearray()
         self._at = 0
 
@@ -76,7 +78,7 @@ class Replayed(io.RawIOBase):
             self._at += len(part)
             return len(part)
         try:
-            data = self._source.read(len(buffer))
+            data = self._read(len(buffer))
         except DAMAGE as error:
             raise damaged(error) from error
         buffer[: len(data)] = data

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers import sequence, spool, zips
@@ -13,10 +12,9 @@ from evtxscan.evidence.containers.limits import MAX_NESTING, Budget, LimitError
 from evtxscan.evidence.containers.member import Member, Names, inner_name
 from evtxscan.evidence.discover import Candidate, Found, Skipped
 from evtxscan.evidence.recognise import IMAGES, Kind, examine
-from evtxscan.evidence.source import Opener, PlainFile, Source, unreadable
+from evtxscan.evidence.source import Opener, PlainFile, Source, parts, unreadable
 
 _HEAD = 128
-_BLOCK = 1 << 20
 
 
 def search_archive(candidate: Candidate, kind: Kind, size: int, found: Found) -> None:
@@ -124,7 +122,7 @@ class _Search:
         size, digest = 0, hashlib.sha256()
         try:
             with member.opener.stream() as stream:
-                for block in _blocks(stream):
+                for block in parts(stream):
                     size += len(block)
                     digest.update(block)
                     if member.size is None:
@@ -146,11 +144,6 @@ class _Search:
 
     def _take_image(self, member: Member, path: str, kind: Kind) -> None:
         self.errors.append(EvidenceError(f"{member.opener.place}: a {kind} in an archive; extract it and name it"))
-
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    while block := stream.read(_BLOCK):
-        yield block
 
 
 def _not_read(place: str, problem: str, names: list[str]) -> EvidenceError:

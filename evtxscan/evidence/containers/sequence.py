@@ -40,7 +40,7 @@ class SequentialMember:
     is_direct = False
     is_sequential = True
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.BufferedReader:
         """Read on to it from where this thread stands in the container, or from the container's start."""
         kept = _cursors()
         cursor = kept.get((self.container, self.kind))
@@ -51,7 +51,7 @@ class SequentialMember:
                 raise DamagedError("it is gone: the container has changed")
         return io.BufferedReader(Lent(cursor.current), BUFFER)  # type: ignore[arg-type]
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Make a copy that can be read at any offset."""
         return seekable(self)
 

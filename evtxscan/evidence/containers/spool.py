@@ -12,7 +12,7 @@ import io
 import tempfile
 import threading
 from collections import OrderedDict
-from typing import Any, BinaryIO
+from typing import Any
 
 from evtxscan.evidence.containers.limits import MAX_COPY, LimitError
 from evtxscan.evidence.source import Opener
@@ -106,7 +106,7 @@ def prepare(opener: Opener, limit: int) -> int:
     return _copy(opener, min(limit, MAX_COPY)).size
 
 
-def seekable(opener: Opener) -> BinaryIO:
+def seekable(opener: Opener) -> io.BufferedReader:
     """Return a reader at any offset over a copy of what ``opener`` streams; one copy serves many readers.
 
     Raises OSError, LimitError.

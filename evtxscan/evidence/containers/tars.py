@@ -30,11 +30,25 @@ def walk(container: Opener, kind: Kind) -> Iterator[tuple[Member, BinaryIO]]:
 
 
 def walk_stream(stream: BinaryIO, container: Opener, kind: Kind) -> Iterator[tuple[Member, BinaryIO]]:
-    """Yield the files of a tar that ``stream`` gives. Raises DamagedError where it is cut or no header follows."""
+    """Yield the files of a tar that ``stream`` gives. What is no header is passed over up to the next one.
+
+    Raises DamagedError at the end where something was passed over, EOFError where the tar is cut.
+    """
     index = -1
     extended: dict[str, str] = {}
-    headers = 0
-    while (info := _header(stream)) is not None:
+    headers = passed = empty = 0
+    is_lost = False
+    while block := full_read(stream, BLOCK):
+        if not any(block):
+            if not is_lost:
+                break  # the end: two empty blocks (one, or nothing, is taken, too)
+            empty += 1
+            continue
+        info = _header(block)
+        if info is None:
+            passed, empty, extended, is_lost = passed + empty + 1, 0, {}, True
+            continue
+        passed, empty, is_lost = passed + empty, 0, False
         headers += 1
         if headers > _HEADERS_OF_ONE:
             raise DamagedError("damaged tar archive: no file among its headers")
@@ -59,17 +73,18 @@ def walk_stream(stream: BinaryIO, container: Opener, kind: Kind) -> Iterator[tup
                 raise EOFError
             full_read(stream, -size % BLOCK)
             extended, headers = {}, 0
+    if passed:
+        raise DamagedError(f"damaged tar archive: {passed * BLOCK:,} bytes are neither a file nor a header")
 
 
-def _header(stream: BinaryIO) -> tarfile.TarInfo | None:
-    """Read the next header; None at the end, which is two empty blocks (one, or nothing, is taken, too)."""
-    block = full_read(stream, BLOCK)
-    if not block or (len(block) == BLOCK and not any(block)):
-        return None
+def _header(block: bytes) -> tarfile.TarInfo | None:
+    """Return what a header says; None for a block that is none. Raises EOFError for a part of a block."""
+    if len(block) < BLOCK:
+        raise EOFError
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.HeaderError as error:
-        raise DamagedError(f"damaged tar archive: {error}") from error
+    except tarfile.HeaderError:
+        return None
 
 
 def _content(stream: BinaryIO, size: int) -> bytes:

@@ -9,7 +9,6 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from evtxscan.evidence.containers.member import Member, logical_name
 from evtxscan.evidence.containers.reading import BUFFER, DAMAGE, Checked, Replayed, damaged
@@ -34,7 +33,7 @@ class ZipMember:
     is_direct = False
     is_sequential = False
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.BufferedReader:
         """Decompress it from its start."""
         archive = _archive(self.container)
         try:
@@ -45,7 +44,7 @@ class ZipMember:
         file._expected_crc = None  # type: ignore[attr-defined]  # it would take the last bytes with it
         return io.BufferedReader(Replayed(Checked(file, info.file_size, info.CRC)), BUFFER)  # type: ignore[arg-type]
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Make a copy that can be read at any offset."""
         return seekable(self)
 
@@ -77,7 +76,7 @@ def _archive(container: Opener) -> zipfile.ZipFile:
 def members(container: Opener) -> Iterator[Member]:
     """Yield the files of a zip in the order of its directory. Raises OSError where the directory is damaged."""
     for index, info in enumerate(_archive(container).infolist()):
-        if info.is_dir():
+        if info.filename.endswith("/"):
             continue
         name = logical_name(_with_slashes(info.filename))
         opener = ZipMember(container, index, f"{container.place}/{name}")
