@@ -350,7 +350,7 @@ def test_a_source_opens_at_any_offset(tmp_path: Path) -> None:
 
 def damaged(data: bytes, number: int) -> bytes:
     """Return a mutant: cut, or with some bytes changed, more often where directories and headers stand."""
-    dice = random.Random(number)
+    dice = random.Random(number)  # noqa: S311 - the same mutant for the same number
     if dice.random() < 0.25:
         return data[: dice.randrange(len(data))]
     changed = bytearray(data)
@@ -374,4 +374,5 @@ def test_no_damage_ends_in_anything_but_an_error_that_names_the_archive(form: st
         assert all(f"e.{form}" in one.problem for one in planned if one.problem)
         assert [source.sha256() for source in found.sources] == [one.sha256 for one in planned if one.is_last]
         read += len(found.sources)
-    assert read > 0
+    # A bzip2 of this size is one block, and a 7z archive is nothing without its directory.
+    assert read or form in ("tar.bz2", "7z")

@@ -14,7 +14,7 @@ import zstandard
 from evtxscan.evidence.containers import tars
 from evtxscan.evidence.containers.limits import MAX_DICTIONARY
 from evtxscan.evidence.containers.member import Member
-from evtxscan.evidence.containers.reading import BUFFER, Replayed, full_read
+from evtxscan.evidence.containers.reading import BUFFER, Replayed, full_read, steady
 from evtxscan.evidence.containers.sequence import SequentialMember
 from evtxscan.evidence.recognise import Kind, is_tar
 from evtxscan.evidence.source import Opener
@@ -35,17 +35,16 @@ def walk(container: Opener, kind: Kind) -> Iterator[tuple[Member, BinaryIO]]:
             yield Member("", SequentialMember(container, kind, 0, container.place)), stream
 
 
-def decompressed(packed: BinaryIO, kind: Kind) -> BinaryIO:
+def decompressed(packed: BinaryIO, kind: Kind) -> io.BufferedReader:
     """Return what comes out of a compressed stream, of several joined ones too. Reading raises what damage causes."""
     if kind is Kind.GZIP:
-        return gzip.GzipFile(fileobj=packed)  # type: ignore[return-value]
+        return steady(gzip.GzipFile(fileobj=packed))
     if kind is Kind.BZIP2:
-        return bz2.BZ2File(packed)  # type: ignore[return-value]
+        return steady(bz2.BZ2File(packed))
     if kind is Kind.ZSTD:
-        window = zstandard.ZstdDecompressor(max_window_size=MAX_DICTIONARY)
-        reader = window.stream_reader(packed, read_size=_INPUT, read_across_frames=True, closefd=False)
-        return io.BufferedReader(reader, BUFFER)
-    return io.BufferedReader(_Xz(packed), BUFFER)
+        decoder = zstandard.ZstdDecompressor(max_window_size=MAX_DICTIONARY)
+        return steady(decoder.stream_reader(packed, read_size=_INPUT, read_across_frames=True, closefd=False))
+    return steady(_Xz(packed))
 
 
 class _Xz(io.RawIOBase):

@@ -29,6 +29,8 @@ DAMAGE = (
 REPLAY = 2 << 20
 # What is read at a time: damage takes all of it, and the log's chunks are of this size.
 BUFFER = 64 << 10
+# What a decompressor is asked for at a time.
+_STEP = 16 << 10
 
 
 class DamagedError(OSError):
@@ -91,6 +93,35 @@ class Replayed(io.RawIOBase):
         return len(data)
 
 
+class Steady(io.RawIOBase):
+    """A decompressor that is always asked for the same amount, whatever its reader asks for.
+
+    At damage it takes along what it was asked for; so all readers get the same bytes before the damage.
+    """
+
+    def __init__(self, source: Any) -> None:  # noqa: ANN401 - the standard library's readers share no type
+        self._source = source
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        """Fill ``buffer``, as far as there is something."""
+        if not self._left:
+            self._left = memoryview(self._source.read(_STEP))
+        part = self._left[: len(buffer)]
+        self._left = self._left[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def steady(source: Any) -> io.BufferedReader:  # noqa: ANN401 - see Steady
+    """Return a stream over a decompressor that gives all that comes before damage."""
+    return io.BufferedReader(Steady(source), BUFFER)
+
+
 class Lent(io.RawIOBase):
     """A stream that belongs to somebody else: closing it changes nothing for the owner."""
 
@@ -114,6 +145,7 @@ class Checked(io.RawIOBase):
 
     def __init__(self, stream: BinaryIO, size: int, checksum: int | None = None) -> None:
         self._stream = stream
+        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self._left = size
         self._checksum = checksum
         self._crc = 0
@@ -129,7 +161,7 @@ class Checked(io.RawIOBase):
             if self._checksum not in (None, self._crc):
                 raise DamagedError("damaged: its checksum is wrong")
             return 0
-        data = self._stream.read(wanted)
+        data = self._read(wanted)
         if not data:
             raise EOFError
         buffer[: len(data)] = data

@@ -11,14 +11,13 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import zstandard
 
 from evtxscan.evidence.containers.limits import MAX_DICTIONARY, MAX_DIRECTORY
 from evtxscan.evidence.containers.member import Member, logical_name
-from evtxscan.evidence.containers.reading import BUFFER, Checked, DamagedError
+from evtxscan.evidence.containers.reading import BUFFER, Checked, DamagedError, steady
 from evtxscan.evidence.containers.sequence import SequentialMember
 from evtxscan.evidence.containers.sevenzip_directory import (
     HEADER_SIZE,
@@ -33,7 +32,6 @@ from evtxscan.evidence.recognise import Kind
 from evtxscan.evidence.source import Opener, utc
 
 _INPUT = 1 << 16
-_BLOCK = 1 << 18
 _TO_1970 = 11_644_473_600  # seconds from 1601, where FILETIME begins
 _COPY, _LZMA, _LZMA2, _ZSTD = b"\x00", b"\x03\x01\x01", b"\x21", b"\x04\xf7\x11\x01"
 _DEFLATE, _BZIP2, _DELTA = b"\x04\x01\x08", b"\x04\x02\x02", b"\x03"
@@ -133,12 +131,11 @@ def _content(file: BinaryIO, folder: Folder) -> BinaryIO:
     packed = _Packed(file, folder.offset, folder.packed_size)
     main = next(coder for coder in folder.coders if coder.method not in (_DELTA, *_X86))
     if main.method == _COPY:
-        return io.BufferedReader(packed, _BLOCK)
+        return io.BufferedReader(packed, BUFFER)
     if main.method == _ZSTD:
         decoder = zstandard.ZstdDecompressor(max_window_size=MAX_DICTIONARY)
-        reader = decoder.stream_reader(io.BufferedReader(packed), read_size=_INPUT, read_across_frames=True)
-        return io.BufferedReader(reader, _BLOCK)
-    return io.BufferedReader(_Decoded(packed, _decoder(folder, main)), _BLOCK)
+        return steady(decoder.stream_reader(io.BufferedReader(packed), read_size=_INPUT, read_across_frames=True))
+    return steady(_Decoded(packed, _decoder(folder, main)))
 
 
 def _decoder(folder: Folder, main: Coder) -> Any:  # noqa: ANN401 - the standard library's decompressors share no type
@@ -185,18 +182,13 @@ class _Inflater:
         return result
 
 
-@dataclass(slots=True)
-class _Position:
-    at: int
-    end: int
-
-
 class _Packed(io.RawIOBase):
     """The packed bytes of a folder; the file is shared by all folders, one at a time."""
 
     def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
         self._file = file
-        self._place = _Position(offset, offset + size)
+        self._at = offset
+        self._end = offset + size
 
     def readable(self) -> bool:
         """Yes."""
@@ -204,10 +196,10 @@ class _Packed(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
         """Fill ``buffer``, as far as there is something."""
-        self._file.seek(self._place.at)
-        data = self._file.read(min(len(buffer), self._place.end - self._place.at))
+        self._file.seek(self._at)
+        data = self._file.read(min(len(buffer), self._end - self._at))
         buffer[: len(data)] = data
-        self._place.at += len(data)
+        self._at += len(data)
         return len(data)
 
 

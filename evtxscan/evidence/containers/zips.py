@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evtxscan.evidence.containers.member import Member, logical_name
-from evtxscan.evidence.containers.reading import BUFFER, DAMAGE, Checked, Replayed, damaged
+from evtxscan.evidence.containers.reading import BUFFER, DAMAGE, Checked, Replayed, damaged, steady
 from evtxscan.evidence.containers.spool import seekable
 from evtxscan.evidence.source import Opener, utc
 
@@ -42,7 +42,7 @@ class ZipMember:
         except DAMAGE as error:
             raise damaged(error) from error
         file._expected_crc = None  # type: ignore[attr-defined]  # it would take the last bytes with it
-        return io.BufferedReader(Replayed(Checked(file, info.file_size, info.CRC)), BUFFER)  # type: ignore[arg-type]
+        return io.BufferedReader(Replayed(Checked(steady(file), info.file_size, info.CRC)), BUFFER)  # type: ignore[arg-type]
 
     def open(self) -> io.BufferedReader:
         """Make a copy that can be read at any offset."""
