@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.recognise import IMAGES, Kind, Nature, ends_as_vhd, examine
+from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine_file
 from evtxscan.evidence.source import PlainFile, Source, modified_time, readable_name, unreadable
 
 # As many first bytes as say how long a log should be.
@@ -89,7 +89,7 @@ def _take(candidate: Candidate, found: Found) -> None:
     path = candidate.path
     try:
         size, modified = path.stat().st_size, modified_time(path)
-        nature = _examine(path) if path.is_file() else Nature(None, "not a regular file", b"")
+        nature = examine_file(path) if path.is_file() else Nature(None, "not a regular file", b"")
     except OSError as error:
         found.errors.append(unreadable(path, error))
         return
@@ -116,11 +116,3 @@ def _part_of_split_image(path: Path) -> str | None:
     number = path.suffix[1:]
     first = path.with_suffix(f".{1:0{len(number)}}") if len(number) >= 3 and number.isdecimal() else path
     return f"part of an image, read with {first.name}" if first != path and first.exists() else None
-
-
-def _examine(path: Path) -> Nature:
-    with path.open("rb") as file:
-        nature = examine(file)
-        if nature.kind in (None, Kind.RAW) and nature.head and ends_as_vhd(file):
-            return Nature(Kind.VHD, "", nature.head)
-    return nature

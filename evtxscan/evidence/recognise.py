@@ -87,16 +87,21 @@ def is_tar(head: bytes) -> bool:
     return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
 
 
-def why_not_evidence(path: Path) -> str | None:
-    """Return why a file is neither an event log nor what holds some, or None if it is. Raises OSError."""
+def examine_file(path: Path) -> Nature:
+    """Tell what a file of its own is. Raises OSError."""
     with path.open("rb") as file:
         nature = examine(file)
-        if nature.kind is None and ends_as_vhd(file):
-            return None
-    return nature.reason or None
+        if nature.kind in (None, Kind.RAW) and nature.head and _ends_as_vhd(file):
+            return Nature(Kind.VHD, "", nature.head)
+    return nature
 
 
-def ends_as_vhd(file: BinaryIO) -> bool:
+def kind_of(path: Path) -> Kind | None:
+    """Return what kind of evidence a file is, None for other files. Raises OSError."""
+    return examine_file(path).kind
+
+
+def _ends_as_vhd(file: BinaryIO) -> bool:
     """Tell whether a file ends as a VHD of fixed size does, which begins as the disk in it. Raises OSError."""
     size = file.seek(0, io.SEEK_END)
     if size <= _VHD_FOOTER:
