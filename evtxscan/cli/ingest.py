@@ -53,8 +53,8 @@ def command(
 
     PATH is an event log, an archive (zip, tar, 7z, gz, xz, zst, bz2), a disk image (E01, raw, VMDK, VHD, VHDX, QCOW2;
     needs the extra evtxscan[image]), or a folder, which is searched with all folders below it. Logs are known by their
-    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log again
-    adds nothing; an ingest that was interrupted is completed by running it again.
+    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log
+    again adds nothing; an ingest that was interrupted is completed by running it again.
 
     \b
     Example:
