@@ -97,9 +97,9 @@ def _take(candidate: Candidate, found: Found) -> None:
         head = nature.head[:_HEAD]
         found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
     elif nature.kind in IMAGES:
-        from evtxscan.evidence.containers.images import search_image  # noqa: PLC0415 - few cases have one
+        from evtxscan.evidence.containers.images import Image, search_image  # noqa: PLC0415 - few cases have one
 
-        search_image(candidate, nature, found)
+        search_image(Image(PlainFile(path), nature, candidate.name, candidate.argument, candidate.named), found)
     elif nature.kind is not None:
         from evtxscan.evidence.containers.search import search_archive  # noqa: PLC0415 - many cases have none
 

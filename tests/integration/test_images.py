@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import content
+from tests.integration import archives, content
 from tests.integration.command import EVIDENCE, Done, environment, evtxscan
 from tests.integration.test_archives import LOG, relocated
 
@@ -140,6 +140,28 @@ def test_an_image_gives_the_findings_of_the_folder(form: str, disk: Path, tmp_pa
     assert content.faults(case) == []
     named = evtxscan("ingest", folder / name, "--case", tmp_path / "named.db", "--format", "json")
     assert named.json["totals"] == done.json["totals"]
+
+
+@pytest.mark.parametrize("form", ["VHDX", "QCOW2", "raw", "fixed VHD"])
+def test_an_image_in_an_archive(form: str, disk: Path, tmp_path: Path, detection: Done) -> None:
+    """Catches a VHDX as KAPE zips it that is not opened, or whose logs are other bytes in another thread."""
+    name = IMAGES[form](disk, tmp_path)
+    archive = tmp_path / "case.zip"
+    archive.write_bytes(archives.zipped([(f"out/{name}", (tmp_path / name).read_bytes())]))
+    case = tmp_path / "case.db"
+    evtxscan("ingest", archive, "--case", case)
+    found = evtxscan("detect", "--case", case, "--format", "json").json
+    assert relocated(found, f"case.zip/out/{name}/p1/") == relocated(detection.json, "")
+
+
+def test_a_part_of_a_set_in_an_archive_is_told(disk: Path, tmp_path: Path) -> None:
+    """Catches an E01 in an archive that is passed over: its further parts could not be reached."""
+    ewf(disk, tmp_path)
+    archive = tmp_path / "e.zip"
+    archive.write_bytes(archives.zipped([("disk.E01", (tmp_path / "disk.E01").read_bytes()), ("a.evtx", LOG)]))
+    done = evtxscan("ingest", archive, "--case", tmp_path / "case.db", "--format", "json", code=3)
+    assert "e.zip/disk.E01: an EWF image (E01) inside another container is not read; extract it" in done.message
+    assert done.json["totals"]["stored"] == 7
 
 
 def test_logs_are_found_by_content_on_a_volume(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ from typing import Any
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers.member import logical_name
-from evtxscan.evidence.containers.reading import BUFFER, DAMAGE, DamagedError, damaged
-from evtxscan.evidence.discover import Candidate, Found, Skipped
+from evtxscan.evidence.containers.reading import BUFFER, DamagedError, damaged
+from evtxscan.evidence.discover import Found, Skipped
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.evidence.recognise import Kind, Nature, examine
-from evtxscan.evidence.source import Source, unreadable, utc
+from evtxscan.evidence.source import Opener, PlainFile, Source, unreadable, utc
 
 _HEAD = 128
 _LOGS = "/winevt/logs/"
@@ -39,8 +39,9 @@ _VOLUMES = {"TSK_PARTITION", "GPT", "LVM", "APFS_CONTAINER", "CS", "VSHADOW"}
 
 @dataclass(frozen=True, slots=True)
 class ImageMember:
-    """A file on a volume of an image; ``specification`` is dfVFS's path to it, as JSON."""
+    """A file on a volume of ``image``; ``specification`` is dfVFS's path to it, as JSON."""
 
+    image: Opener
     specification: str
     place: str
     is_direct = False
@@ -54,6 +55,7 @@ class ImageMember:
         """Open it on its volume."""
         dfvfs = _Dfvfs.load()
         with dfvfs.explained():
+            dfvfs.layer.known(self.image)
             specification = dfvfs.serializer.ReadSerialized(self.specification)
             _volume(dfvfs, specification)
             file = dfvfs.resolver.OpenFileObject(specification, resolver_context=_kept.context)
@@ -69,15 +71,16 @@ class _Dfvfs:
 
     def __init__(self) -> None:
         from dfvfs.helpers import volume_scanner  # noqa: PLC0415
-        from dfvfs.lib import errors  # noqa: PLC0415
         from dfvfs.resolver import context, resolver  # noqa: PLC0415
         from dfvfs.serializer.json_serializer import JsonPathSpecSerializer  # noqa: PLC0415
 
+        from evtxscan.evidence.containers import image_layer  # noqa: PLC0415
+
+        self.layer: Any = image_layer
         self.volume_scanner: Any = volume_scanner
         self.resolver: Any = resolver.Resolver
         self.context: Any = context.Context
         self.serializer: Any = JsonPathSpecSerializer
-        self.error: Any = errors.Error
 
     @classmethod
     def load(cls) -> _Dfvfs:
@@ -96,7 +99,9 @@ class _Dfvfs:
         """Turn what dfVFS and the libraries below it raise into a DamagedError."""
         try:
             yield
-        except (self.error, *DAMAGE) as error:
+        except OSError:
+            raise
+        except Exception as error:  # native libraries on damaged evidence: what they raise has no bounds
             raise damaged(error) from error
 
 
@@ -178,51 +183,63 @@ class _Mediator:
         return False
 
 
-def search_image(candidate: Candidate, nature: Nature, found: Found) -> None:
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image to search: how to reach it, its logical name, and whether the examiner named it outright."""
+
+    opener: Opener
+    nature: Nature
+    name: str
+    argument: str
+    named: bool
+
+
+def search_image(image: Image, found: Found) -> None:
     """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies."""
-    first = _first_segment(candidate.path, nature)
+    first = _first_segment(image)
     if first is not None:
-        _note_segment(candidate, first, found)
+        _note_segment(image, first, found)
         return
-    search = _Search(candidate, found)
+    search = _Search(image, found)
+    place, kind = image.opener.place, image.nature.kind
     try:
         dfvfs = _Dfvfs.load()
         with dfvfs.explained():
             volumes = search.scan(dfvfs)
     except OSError as error:
-        found.errors.append(unreadable(candidate.path, error))
+        found.errors.append(unreadable(place, error))
         return
     before = len(found.sources), len(found.errors)
     for volume in volumes:
         search.walk(dfvfs, volume)
     _kept.volumes.clear()
     if (len(found.sources), len(found.errors)) == before:
-        reason = f"{nature.kind} without event logs" if volumes else f"{nature.kind} without a file system that is read"
-        if candidate.named or not volumes:
-            found.errors.append(EvidenceError(f"{candidate.path}: {reason}"))
+        reason = f"{kind} without event logs" if volumes else f"{kind} without a file system that is read"
+        if image.named or not volumes:
+            found.errors.append(EvidenceError(f"{place}: {reason}"))
         else:
-            found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
+            found.skipped.append(Skipped(image.name, image.argument, reason))
 
 
-def _first_segment(path: Path, nature: Nature) -> Path | None:
+def _first_segment(image: Image) -> Path | None:
     """Return where the first file of an E01 set should be, for one of the others."""
-    if nature.kind is not Kind.EWF or not nature.head.startswith(_EWF):
+    path, head = Path(image.opener.place), image.nature.head
+    if image.nature.kind is not Kind.EWF or not head.startswith(_EWF):
         return None
-    (number,) = struct.unpack_from("<H", nature.head, _EWF_SEGMENT_AT)
-    suffix = path.suffix
-    return path.with_suffix(f"{suffix[:2]}01") if number > 1 and len(suffix) == 4 else None
+    (number,) = struct.unpack_from("<H", head, _EWF_SEGMENT_AT)
+    return path.with_suffix(f"{path.suffix[:2]}01") if number > 1 and len(path.suffix) == 4 else None
 
 
-def _note_segment(candidate: Candidate, first: Path, found: Found) -> None:
-    if first.exists() and not candidate.named:
-        found.skipped.append(Skipped(candidate.name, candidate.argument, f"part of an image, read with {first.name}"))
+def _note_segment(image: Image, first: Path, found: Found) -> None:
+    if not image.named and isinstance(image.opener, PlainFile) and first.exists():
+        found.skipped.append(Skipped(image.name, image.argument, f"part of an image, read with {first.name}"))
     else:
-        found.errors.append(EvidenceError(f"{candidate.path}: part of an image; name its first file, {first.name}"))
+        found.errors.append(EvidenceError(f"{image.opener.place}: part of an image; name its first file, {first.name}"))
 
 
 @dataclass(slots=True)
 class _Search:
-    candidate: Candidate
+    image: Image
     found: Found
     unread: list[str] = field(default_factory=list)
 
@@ -232,16 +249,16 @@ class _Search:
         options = dfvfs.volume_scanner.VolumeScannerOptions()
         options.scan_mode = options.SCAN_MODE_ALL
         options.partitions = options.volumes = options.snapshots = ["all"]
-        scanner = dfvfs.volume_scanner.VolumeScanner(mediator=mediator)
-        roots = scanner.GetBasePathSpecs(str(self.candidate.path), options=options)
+        scanner = dfvfs.layer.Scanner(mediator=mediator)
+        roots = scanner.roots(dfvfs.layer.bottom(self.image.opener, self.image.nature.kind), options)
         for problem in mediator.problems:
-            self.found.errors.append(EvidenceError(f"{self.candidate.path}: {problem}"))
+            self.found.errors.append(EvidenceError(f"{self.image.opener.place}: {problem}"))
         return sorted(roots, key=_volume_name)
 
     def walk(self, dfvfs: _Dfvfs, root: Any) -> None:  # noqa: ANN401 - dfVFS has no types
         """Look at the files of one volume."""
         volume = _volume_name(root)
-        place = "/".join(part for part in (str(self.candidate.path), volume) if part)
+        place = "/".join(part for part in (self.image.opener.place, volume) if part)
         self.unread.clear()
         names: list[tuple[str, Any]] = []
         try:
@@ -253,9 +270,9 @@ class _Search:
         for path, entry in sorted(names, key=itemgetter(0)):
             self._look(dfvfs, f"{volume}/{path}" if volume else path, entry)
         if self.unread:
-            count, first = len(self.unread), self.unread[0]
+            which = self.unread[0] if len(self.unread) == 1 else f"{len(self.unread):,} folders ({self.unread[0]} ...)"
             self.found.errors.append(
-                EvidenceError(f"{place}: {count:,} entries of its folders cannot be read, the first in: {first}")
+                EvidenceError(f"{place}: {which} cannot be listed to the end; files may be missing")
             )
 
     def _files(self, dfvfs: _Dfvfs, top: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - dfVFS has no types
@@ -282,11 +299,11 @@ class _Search:
                     break
 
     def _look(self, dfvfs: _Dfvfs, path: str, entry: Any) -> None:  # noqa: ANN401 - dfVFS has no types
-        place = f"{self.candidate.path}/{path}"
-        name = f"{self.candidate.name}/{path}"
+        place = f"{self.image.opener.place}/{path}"
+        name = f"{self.image.name}/{path}"
         try:
             with dfvfs.explained():
-                opener = ImageMember(dfvfs.serializer.WriteSerialized(entry.path_spec), place)
+                opener = ImageMember(self.image.opener, dfvfs.serializer.WriteSerialized(entry.path_spec), place)
                 modified = entry.modification_time
                 seconds = modified.CopyToPosixTimestamp() if modified else None
                 size = entry.size or 0
@@ -297,10 +314,10 @@ class _Search:
             return
         if nature.kind is Kind.LOG:
             written = "" if seconds is None else utc(seconds)
-            self.found.sources.append(Source(name, self.candidate.argument, opener, size, written, nature.head[:_HEAD]))
+            self.found.sources.append(Source(name, self.image.argument, opener, size, written, nature.head[:_HEAD]))
         elif _is_named_as_log(path):
             reason = nature.reason or f"not an event log but a {nature.kind}"
-            self.found.skipped.append(Skipped(name, self.candidate.argument, reason))
+            self.found.skipped.append(Skipped(name, self.image.argument, reason))
 
 
 def _may_be_log(path: str, size: int) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers import sequence, spool, zips
+from evtxscan.evidence.containers.images import Image, search_image
 from evtxscan.evidence.containers.limits import MAX_NESTING, Budget, LimitError
 from evtxscan.evidence.containers.member import Member, Names, inner_name
 from evtxscan.evidence.discover import Candidate, Found, Skipped
-from evtxscan.evidence.recognise import IMAGES, Kind, examine
+from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine
 from evtxscan.evidence.source import Opener, PlainFile, Source, parts, unreadable
 
 _HEAD = 128
@@ -96,7 +97,7 @@ class _Search:
         if nature.kind is Kind.LOG:
             self._take_log(member, path, nature.head[:_HEAD])
         elif nature.kind in IMAGES:
-            self._take_image(member, path, nature.kind)
+            self._take_image(member, path, nature)
         elif nature.kind is None:
             self.skipped.append(Skipped(path, self.argument, nature.reason))
         elif container.depth == MAX_NESTING:
@@ -132,18 +133,26 @@ class _Search:
         return size, digest.hexdigest()
 
     def _take_archive(self, member: Member, path: str, kind: Kind, depth: int) -> None:
-        opener = member.opener
-        if kind in (Kind.ZIP, Kind.SEVENZIP):  # their directories are at their ends
-            try:
-                size = spool.prepare(opener, self.budget.left)
-            except OSError as error:
-                self.errors.append(unreadable(opener.place, error))
-                return
-            self.budget.charge(0 if member.size is not None and opener.is_sequential else size, opener.place)
-        self.descend(_Container(opener, kind, path, depth))
+        if kind in (Kind.ZIP, Kind.SEVENZIP) and not self._copy(member):  # their directories are at their ends
+            return
+        self.descend(_Container(member.opener, kind, path, depth))
 
-    def _take_image(self, member: Member, path: str, kind: Kind) -> None:
-        self.errors.append(EvidenceError(f"{member.opener.place}: a {kind} in an archive; extract it and name it"))
+    def _take_image(self, member: Member, path: str, nature: Nature) -> None:
+        if self._copy(member):
+            found = Found(self.sources, self.skipped, self.errors)
+            search_image(Image(member.opener, nature, path, self.argument, named=False), found)
+
+    def _copy(self, member: Member) -> bool:
+        """Make what a member holds readable at any offset; return whether that was possible."""
+        opener = member.opener
+        try:
+            size = spool.prepare(opener, self.budget.left)
+        except OSError as error:
+            self.errors.append(unreadable(opener.place, error))
+            return False
+        if member.size is None or not opener.is_sequential:  # else it is counted already
+            self.budget.charge(size, opener.place)
+        return True
 
 
 def _not_read(place: str, problem: str, names: list[str]) -> EvidenceError:
