@@ -9,10 +9,7 @@ from pathlib import Path
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine_file
-from evtxscan.evidence.source import PlainFile, Source, modified_time, readable_name, unreadable
-
-# As many first bytes as say how long a log should be.
-_HEAD = 128
+from evtxscan.evidence.source import HEAD_SIZE, PlainFile, Source, modified_time, readable_name, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def _take(candidate: Candidate, found: Found) -> None:
         found.errors.append(unreadable(path, error))
         return
     if nature.kind is Kind.LOG:
-        head = nature.head[:_HEAD]
+        head = nature.head[:HEAD_SIZE]
         found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
     elif nature.kind in IMAGES:
         from evtxscan.evidence.containers.images import Image, search_image  # noqa: PLC0415 - few cases have one

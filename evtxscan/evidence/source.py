@@ -13,6 +13,8 @@ from typing import Protocol
 
 from evtxscan.errors import EvidenceError
 
+# As many first bytes as say how long a log should be.
+HEAD_SIZE = 128
 _HASH_BLOCK = 1 << 20
 # Damage takes all that is asked for at once; and a log's chunks are of this size.
 _PART = 64 << 10

@@ -24,9 +24,8 @@ from evtxscan.evidence.containers.reading import BUFFER, DamagedError, damaged
 from evtxscan.evidence.discover import Found, Skipped
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.evidence.recognise import Kind, Nature, examine
-from evtxscan.evidence.source import Opener, PlainFile, Source, unreadable, utc
+from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, unreadable, utc
 
-_HEAD = 128
 _LOGS = "/winevt/logs/"
 # Deeper than any path that Windows makes; a directory that holds itself ends here.
 _MAX_DEPTH = 256
@@ -314,7 +313,7 @@ class _Search:
             return
         if nature.kind is Kind.LOG:
             written = "" if seconds is None else utc(seconds)
-            self.found.sources.append(Source(name, self.image.argument, opener, size, written, nature.head[:_HEAD]))
+            self.found.sources.append(Source(name, self.image.argument, opener, size, written, nature.head[:HEAD_SIZE]))
         elif _is_named_as_log(path):
             reason = nature.reason or f"not an event log but a {nature.kind}"
             self.found.skipped.append(Skipped(name, self.image.argument, reason))

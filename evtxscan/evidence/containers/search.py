@@ -13,9 +13,7 @@ from evtxscan.evidence.containers.limits import MAX_NESTING, Budget, LimitError
 from evtxscan.evidence.containers.member import Member, Names, inner_name
 from evtxscan.evidence.discover import Candidate, Found, Skipped
 from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine
-from evtxscan.evidence.source import Opener, PlainFile, Source, parts, unreadable
-
-_HEAD = 128
+from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, parts, unreadable
 
 
 def search_archive(candidate: Candidate, kind: Kind, size: int, found: Found) -> None:
@@ -95,7 +93,7 @@ class _Search:
             self.errors.append(unreadable(opener.place, error))
             return
         if nature.kind is Kind.LOG:
-            self._take_log(member, path, nature.head[:_HEAD])
+            self._take_log(member, path, nature.head[:HEAD_SIZE])
         elif nature.kind in IMAGES:
             self._take_image(member, path, nature)
         elif nature.kind is None:

@@ -124,9 +124,3 @@ def _copy(opener: Opener, limit: int) -> _Copy:
                 _copies.popitem(last=False)
         _copies.move_to_end(opener)
         return copy
-
-
-def forget() -> None:
-    """Let go of all copies that nobody reads."""
-    with _making:
-        _copies.clear()
