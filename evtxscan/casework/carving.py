@@ -10,7 +10,7 @@ from typing import Any
 from evtxscan.casework.cases import logged
 from evtxscan.context.build import rebuild
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.source import Source, describe, readable_name, unreadable
+from evtxscan.evidence.source import Source, plain_source, readable_name, unreadable
 from evtxscan.evtx.carve import carve, is_record, to_rebuild
 from evtxscan.evtx.filetime import to_iso
 from evtxscan.ingest.carving import CarvedCounts, carve_source
@@ -62,7 +62,7 @@ def list_carved(paths: list[Path]) -> Iterator[dict[str, Any]]:
                 for found in carve(file):
                     yield {"path": source.path, "offset": found.offset, **_described(found.data)}
             except OSError as error:
-                raise unreadable(source.location, error) from error
+                raise unreadable(source.place, error) from error
 
 
 def _described(data: bytes) -> dict[str, Any]:
@@ -88,6 +88,6 @@ def _source(path: Path) -> Source:
     try:
         if path.is_dir():
             raise EvidenceError(f"{path}: a folder; name the image or file to carve from")
-        return describe(path, argument, readable_name(path.name))
+        return plain_source(path, argument, readable_name(path.name))
     except OSError as error:
         raise unreadable(path, error) from error

@@ -57,9 +57,10 @@ def command(
 ) -> int:
     """Read event logs into a case.
 
-    PATH is an event log or a folder, which is searched with all folders below it. Logs are known by their content,
-    whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log again
-    adds nothing; an ingest that was interrupted is completed by running it again.
+    PATH is an event log, an archive (zip, tar, 7z, gz, xz, zst, bz2), a disk image (E01, raw, VMDK, VHD, VHDX, QCOW2;
+    needs the extra evtxscan[image]), or a folder, which is searched with all folders below it. Logs are known by their
+    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log
+    again adds nothing; an ingest that was interrupted is completed by running it again.
 
     \b
     Example:

@@ -50,7 +50,7 @@ def carve_source(case: Case, run: int, source: Source, advance: Callable[[int], 
                 for found in carve(file, read):
                     _store(case.db, row, found.offset, found.data, counts)
             except OSError as error:
-                raise unreadable(source.location, error) from error
+                raise unreadable(source.place, error) from error
         counts.sha256 = digest.hexdigest()
         _close(case.db, row, source, counts.sha256)
     return counts

@@ -10,7 +10,7 @@ from typing import Literal
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.discover import discover
-from evtxscan.evidence.source import Source, describe
+from evtxscan.evidence.source import Opener, Source, plain_source
 from evtxscan.store.case import Case, explained
 
 SourceOutcome = Literal["unchanged", "changed", "missing", "unreadable"]
@@ -89,36 +89,48 @@ class _Finder:
     def __init__(self, evidence: Sequence[Path], progress: Progress | None) -> None:
         self.evidence = evidence
         self._progress = progress
-        self._hashes: dict[Path, str | EvidenceError] = {}
+        self._hashes: dict[Opener, str | EvidenceError] = {}
+        self._under: dict[Path, list[Source]] = {}
 
     def sha256(self, source: Source) -> str | EvidenceError:
         """Return the hash of a file, or why it cannot be read."""
-        if source.location not in self._hashes:
+        if source.opener not in self._hashes:
             try:
-                self._hashes[source.location] = source.sha256(self._progress)
+                self._hashes[source.opener] = source.sha256(self._progress)
             except EvidenceError as error:
-                self._hashes[source.location] = error
-        return self._hashes[source.location]
+                self._hashes[source.opener] = error
+        return self._hashes[source.opener]
 
     def candidates(self, known: _Known) -> Iterator[tuple[Source, bool]]:
         """Yield files that may be a source, and whether their name says so; the likely ones first."""
-        for folder in self.evidence or [Path(known.argument)]:
-            yield from self._direct(folder, known)
+        for place in self.evidence or [Path(known.argument)]:
+            yield from self._direct(place, known)
         if self.evidence:
             name = known.path.rpartition("/")[2]
             same_name = [source for source in self._discovered if source.path.rpartition("/")[2] == name]
             yield from ((source, True) for source in sorted(same_name, key=lambda s: -_shared(s.path, known.path)))
             yield from ((source, False) for source in self._discovered if source.size == known.size)
+        else:
+            inside = self._inside(Path(known.argument))
+            yield from ((source, True) for source in inside if source.path == known.path)
 
-    def _direct(self, folder: Path, known: _Known) -> Iterator[tuple[Source, bool]]:
+    def _direct(self, place: Path, known: _Known) -> Iterator[tuple[Source, bool]]:
+        """Yield the file of its own that has the source's name."""
+        name = known.path.rpartition("/")[2] if self.evidence else known.path
         try:
-            if folder.is_file():
-                if folder.name == known.path.rpartition("/")[2] or not self.evidence:
-                    yield describe(folder, str(folder), known.path), True
-            elif (folder / known.path).is_file():
-                yield describe(folder / known.path, str(folder), known.path), True
+            if place.is_file():
+                if place.name == name:
+                    yield plain_source(place, str(place), known.path), True
+            elif (place / known.path).is_file():
+                yield plain_source(place / known.path, str(place), known.path), True
         except OSError:
-            return  # what is there and cannot be read, hashing it says
+            return  # what is there and cannot be read, finding it again says
+
+    def _inside(self, place: Path) -> list[Source]:
+        """Return what stands in the containers at a place."""
+        if place not in self._under:
+            self._under[place] = discover([place]).sources if place.exists() else []
+        return self._under[place]
 
     @cached_property
     def _discovered(self) -> list[Source]:
