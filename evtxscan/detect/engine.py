@@ -11,8 +11,8 @@ from evtxscan.detect.outcome import Outcome, Task
 from evtxscan.detect.results import Refused, RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
-from evtxscan.eql.binder import BoundSequenceQuery
-from evtxscan.eql.sql.run import CaseQueries, SingleEventQuery, read_query
+from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery
+from evtxscan.eql.sql.run import CaseQueries, SingleEventQuery, limited, read_query
 from evtxscan.errors import EqlError, RuleError
 from evtxscan.rules.kuery import read_rule_query
 from evtxscan.rules.rule import Rule
@@ -80,7 +80,10 @@ def _run(task: Task) -> RuleResult:
         )
         for host in task.hosts.names
     ]
-    return RuleResult(task.rule, task.query, outcome.hits, tuple(verdicts), outcome.groups)
+    hits = outcome.hits
+    if isinstance(task.query, BoundEventQuery):  # what head and tail leave out of the findings is a match all the same
+        hits = tuple(limited(hits, task.query.pipes))
+    return RuleResult(task.rule, task.query, hits, tuple(verdicts), outcome.groups)
 
 
 def _outcome(task: Task) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -72,6 +71,10 @@ def test_the_engines_agree(both: Both) -> None:
         sql, memory = both.by_sql(text), both.by_memory(text)
         found += bool(sql)
         if sql != memory:
-            wrong[text] = (len(sql), len(memory), [pair for pair in zip(sql, memory, strict=False) if pair[0] != pair[1]][:2])
+            wrong[text] = (
+                len(sql),
+                len(memory),
+                [pair for pair in zip(sql, memory, strict=False) if pair[0] != pair[1]][:2],
+            )
     assert wrong == {}
     assert found > len(QUERIES) * 3 / 4
