@@ -2,13 +2,13 @@
 DROP VIEW findings;
 
 -- The findings of the last run of each rule, in short. Table finding has their whole documents. A finding of several
--- events shows the first of them.
+-- events shows the first of them; host is empty where they are of several hosts.
 CREATE VIEW findings AS
 SELECT
     finding,                                -- the same in every run
     "rule",
     severity,
-    host,                                   -- empty where its events are of several
+    host,
     time,
     json_extract(event, '$.process.executable') AS "process.executable",
     json_extract(event, '$.process.command_line') AS "process.command_line",

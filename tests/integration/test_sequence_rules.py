@@ -256,3 +256,12 @@ def test_pipes_in_a_rule(twice: Path) -> None:
     for query in (f"sequence by host.id {item} {item} | head 0", 'process where process.name : "tool0.exe" | tail 0'):
         result = run_rule(twice, query)
         assert (result.findings, verdicts(result)) == ([], {logs.HOST.lower(): ("match", set())})
+
+
+def test_a_value_that_is_tested_and_joined_by_is_missing_once(tmp_path: Path) -> None:
+    """Catches a record that is counted for the test and again for the key."""
+    logs.write(tmp_path / "logs" / "log.evtx", [logs.process_start(n, CurrentDirectory="") for n in (1, 2)])
+    item = '[process where process.working_directory : "x*"]'
+    [verdict] = run_rule(tmp_path, f"sequence by process.working_directory {item} {item}").verdicts
+    missing = [(entry.field, entry.events, entry.reason) for entry in verdict.missing]
+    assert (verdict.verdict, missing) == ("undetermined", [("process.working_directory", 4, "not_recorded")])
