@@ -44,7 +44,8 @@ def query(case: Case, text: str, filters: Filters) -> Iterator[dict[str, Any]]:
     queries = CaseQueries(case, events, scope)
     documents = Documents(case, events, observed_only=scope.observed_only)
     if isinstance(bound, BoundSequenceQuery):
-        yield from documents.of_sequences(find_sequences(queries, compile_sequence(queries, bound), once=False))
+        found = find_sequences(queries, compile_sequence(queries, bound), once=False)
+        yield from documents.of_sequences(limited(found, bound.pipes))
         return
     rows = iter(limited(queries.matches(queries.compile(bound)), bound.pipes))
     while group := list(islice(rows, _DOCUMENTS_AT_ONCE)):

@@ -34,14 +34,16 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Find events of a case with EQL.
+    """Find events of a case, or sequences of events, with EQL.
 
     The result is what Elasticsearch would return for the query over the same events, and with inferred fields (a
     parent's command line) unless --observed-only is given.
 
     \b
-    Example:
+    Examples:
       evtxscan query 'process where process.name : "cmd.exe" and user.name : "*$"'
+      evtxscan query 'sequence by process.entity_id with maxspan=1m
+          [process where process.name : "mshta.exe"] [network where true] | head 10'
     """
     with settled(case_path) as case, logged(case, "query", sys.argv[1:]):
         for unknown in unknown_in_query(case, eql):

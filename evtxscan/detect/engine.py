@@ -12,9 +12,9 @@ from evtxscan.detect.outcome import Outcome, Task
 from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
-from evtxscan.eql.binder import BoundSequenceQuery
+from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery
 from evtxscan.eql.sql.recorded import RecordedData
-from evtxscan.eql.sql.run import CaseQueries
+from evtxscan.eql.sql.run import CaseQueries, limited
 from evtxscan.rules.ready import Question, Ready, Refused, prepare, unknown_in
 from evtxscan.rules.rule import Rule
 from evtxscan.store.case import Case, explained
@@ -72,7 +72,10 @@ def _run(task: Task) -> RuleResult:
         )
         for host in task.hosts.names
     ]
-    return RuleResult(task.rule, task.query, outcome.hits, tuple(verdicts), outcome.groups)
+    hits = outcome.hits
+    if isinstance(task.query, BoundEventQuery):  # what head and tail leave out of the findings is a match all the same
+        hits = tuple(limited(hits, task.query.pipes))
+    return RuleResult(task.rule, task.query, hits, tuple(verdicts), outcome.groups)
 
 
 def _outcome(task: Task) -> Outcome:

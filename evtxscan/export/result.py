@@ -126,6 +126,11 @@ def events_of(finding: Document) -> list[Document | None]:
     return events if isinstance(events, list) else [finding]
 
 
+def is_sequence(document: Document) -> bool:
+    """Tell whether a finding, or what a query found, is a sequence and no single event."""
+    return isinstance(get(document, "evtxscan.join_keys"), list)
+
+
 def first_event(finding: Document) -> Document:
     """Return the first event of a finding that is there, with everything the finding says in its ``evtxscan``."""
     event = next((event for event in events_of(finding) if event is not None), {})

@@ -20,7 +20,7 @@ from rich.text import Text
 from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
 from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
-from evtxscan.export.result import Result, events_of, first_event
+from evtxscan.export.result import Result, events_of, first_event, is_sequence
 from evtxscan.export.tally import RuleGroup, by_rule, host_of, tactics_of, tally
 from evtxscan.export.text import visible
 from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, tally_lines, verdict_title
@@ -37,6 +37,7 @@ PAGE = 200
 _FILL = re.compile(" +$", re.MULTILINE)
 
 _STYLES = {"match": "bold red", "undetermined": "yellow", "incomplete": "yellow", "no_match": "green"}
+_MISSING = (Text("(missing)", style="dim"), "", "", "")
 _DETAILS = (
     "process.command_line",
     "dns.question.name",
@@ -69,10 +70,10 @@ def write_result(result: Result, stream: BinaryIO) -> None:
 
 
 def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
-    """Print one line an event, as they come, with headings again for each page of them."""
+    """Print one line an event, as they come, with headings again for each page of them; a sequence is several lines."""
     with console(stream) as out:
         rows = iter(documents)
-        shown = 0
+        shown, sequences = 0, 0
         while page := list(islice(rows, PAGE)):
             shown += len(page)
             table = _table()
@@ -81,9 +82,13 @@ def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
             table.add_column("event", ratio=4)
             table.add_column("detail", ratio=9)
             for document in page:
-                table.add_row(*_event_cells(document))
+                if is_sequence(document):
+                    sequences += 1
+                    table.add_row(_text(f"sequence {sequences}", "bold"), "", "", _text(_joined(document), "bold"))
+                for event in events_of(document):
+                    table.add_row(*(_MISSING if event is None else _event_cells(event)))
             out.print(table)
-        out.print(Text(count(shown, "event")))
+        out.print(Text(count(shown, "sequence" if sequences else "event")))
 
 
 @contextmanager
@@ -181,8 +186,15 @@ def _rows(finding: Document) -> Iterator[tuple[str, str]]:
         yield "events", group_line(group)
         yield "asked for", asked_line(group)
         events = events[:MAX_GROUP_EVENTS]
-    for event in events:
+    in_sequence = is_sequence(finding)
+    for number, event in enumerate(events, 1):
+        if in_sequence:
+            yield f"event {number}", _headline(event)
         yield from _event_rows(event)
+        if in_sequence and event is not None:
+            yield from _finding_rows(event["evtxscan"])
+    if in_sequence:
+        yield from _sequence_rows(ours)
     if group and group.count > len(events):
         yield "", f"and {count(group.count - len(events), 'more event')}"
     if novelty := novelty_view(ours):
@@ -195,7 +207,6 @@ def _rows(finding: Document) -> Iterator[tuple[str, str]]:
 
 def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
     if event is None:
-        yield "event", "(none: the rule asks that there be no such event)"
         return
     inferred = {entry["field"] for entry in get(event, "evtxscan.inferred") or []}
 
@@ -214,6 +225,21 @@ def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
     for place in get(event, "evtxscan.provenance") or []:
         where = f"{place['source']['path']}, chunk {place['chunk']}, offset {place['offset']}"
         yield "record", f"{where}, record {place['record_id']}" + (" (mended)" if place.get("mended") else "")
+
+
+def _headline(event: Document | None) -> str:
+    if event is None:
+        return "(none: the rule asks that there be no such event)"
+    what = _join(event, "event.action") or _join(event, "event.provider")
+    detail = next((found for field in _DETAILS if (found := _join(event, field))), "")
+    is_told = detail in (_join(event, "process.command_line"), _join(event, "process.executable"))
+    return f"{_join(event, 'event.code')} {what}" + ("" if is_told else f": {detail}")
+
+
+def _sequence_rows(ours: Document) -> Iterator[tuple[str, str]]:
+    yield "joined by", ", ".join(texts(ours["join_keys"]))
+    for gap in ours.get("not_covered") or []:
+        yield "not shown", f"that event {gap['event'] + 1} is missing: {explain_reason(gap['reason']).title}"
 
 
 def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
@@ -290,6 +316,11 @@ def _process(event: Document, prefix: str) -> str:
     executable = _join(event, f"{prefix}.executable") or _join(event, f"{prefix}.name")
     pid = _join(event, f"{prefix}.pid")
     return f"{executable} (pid {pid})" if executable and pid else executable or (pid and f"pid {pid}")
+
+
+def _joined(document: Document) -> str:
+    keys = [f'"{key}"' if key == "" else key for key in texts(get(document, "evtxscan.join_keys"))]
+    return f"joined by {', '.join(keys)}" if keys else ""
 
 
 def _event_cells(document: Document) -> Iterator[Text]:
