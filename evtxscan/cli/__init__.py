@@ -22,7 +22,7 @@ COMMANDS = {
     "manifest": "Write what ties the result in a case to its evidence.",
     "selftest": "Check this installation against its requirements.",
     "carve": "Find records of event logs in images, memory and other files.",
-    "slack": "List stale records that could not be made events.",
+    "slack": "Show stale records that could not be made events.",
     "rules": "Show rules: which run, why others do not, what a case can decide.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }

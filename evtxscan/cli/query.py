@@ -40,7 +40,7 @@ def command(
     parent's command line) unless --observed-only is given.
 
     \b
-    Examples:
+    Example:
       evtxscan query 'process where process.name : "cmd.exe" and user.name : "*$"'
       evtxscan query 'sequence by process.entity_id with maxspan=1m
           [process where process.name : "mshta.exe"] [network where true] | head 10'

@@ -19,7 +19,7 @@ from evtxscan.export.slack import render_stale
 @output_options("table", "ndjson")
 @talk_options
 def command(*, case_path: Path, everything: bool, form: str, output: Path | None, quiet: bool, verbose: bool) -> int:
-    """List stale records that could not be made events: what their bytes say, and why.
+    """Show stale records that could not be made events: what their bytes say, and why.
 
     Stale records are left over in the slack of chunks: deleted, overwritten in part, or hidden. Those that can be
     rebuilt with certainty are events of the case, labelled with their origin. The others are listed here: with their
