@@ -10,13 +10,14 @@ from operator import itemgetter
 
 import zstandard
 
+from evtxscan.ecs.convert import MAX_LONG
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evidence.source import Opener
 from evtxscan.evtx.chunks import read_chunks, split_chunks
 from evtxscan.evtx.mend import Unreadable, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_batch, render_json
 from evtxscan.evtx.slack import Slack, look_behind
-from evtxscan.evtx.walk import ChunkWalk, is_unused, walk_chunk
+from evtxscan.evtx.walk import ChunkWalk, Span, is_unused, walk_chunk
 from evtxscan.ingest.sort import Group, Sorter
 
 # Measured: more chunks a batch parse no faster, and every record of a batch is in memory at once.
@@ -128,6 +129,9 @@ def process_chunks(
     groups, strings = sorter.groups()
     for index in sorter.filtered:
         results[index].filtered += 1
+    spans = {index: {span.offset: span for span in walk.spans} for index, _, walk in walks} if sorter.unreadable else {}
+    for index, offset, detail in sorter.unreadable:
+        results[index].losses.append(_loss(spans[index][offset], "record_unreadable", detail))
     return Batch(results, groups, strings)
 
 
@@ -143,7 +147,7 @@ def crashed_chunk(task: Task) -> Batch:
         walk = walk_chunk(chunk)
         _describe(result, chunk, walk)
         detail = "the parser's process died on this chunk"
-        result.losses += [LossRow(span.offset, span.record_id, "parser_crashed", detail) for span in walk.spans]
+        result.losses += [_loss(span, "parser_crashed", detail) for span in walk.spans]
         results.append(result)
     return Batch(results, [], [])
 
@@ -153,13 +157,20 @@ def _describe(result: ChunkResult, chunk: bytes, walk: ChunkWalk) -> None:
     missing = walk.missing_ids
     result.records = len(walk.spans) + len(missing)
     result.checksums_ok = walk.header.header_crc_ok and walk.header.records_crc_ok
-    if walk.spans:
+    if walk.spans and max(walk.spans[0].record_id, walk.spans[0].written) <= MAX_LONG:
         result.first_record_id = walk.spans[0].record_id
         result.first_written = walk.spans[0].written
     cut = result.size < CHUNK_SIZE
     reason = "chunk_truncated" if cut else "record_missing"
     detail = "the file ends inside this chunk" if cut else "the chunk's header claims it, no record has this id"
     result.losses += [LossRow(None, record_id, reason, detail) for record_id in missing]
+
+
+def _loss(span: Span, reason: str, detail: str) -> LossRow:
+    """Return the loss of a record; an id that no database holds goes into the detail."""
+    if span.record_id <= MAX_LONG:
+        return LossRow(span.offset, span.record_id, reason, detail)
+    return LossRow(span.offset, None, reason, f"record id {span.record_id}: {detail}")
 
 
 def _render(walks: list[tuple[int, bytes, ChunkWalk]], results: list[ChunkResult], sorter: Sorter) -> None:
@@ -186,6 +197,6 @@ def _render_one(index: int, chunks: tuple[bytes, bytes], walk: ChunkWalk, result
     for record in mend_chunk(chunk, walk):
         span = record.span
         if isinstance(record, Unreadable):
-            result.losses.append(LossRow(span.offset, span.record_id, "record_unreadable", record.detail))
+            result.losses.append(_loss(span, "record_unreadable", record.detail))
         else:
             sorter.add(index, chunk, [span], [record.text], mended=span.record_id not in unmended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Group:
     gaps: frozenset[str]
     data: list[str] | None
 
+
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 # Chunk (index into the batch's chunks), offset in it, TimeCreated as the chunk's bytes have it, JSON text.
 _Whole = tuple[int, int, int | None, str]
@@ -110,6 +113,8 @@ class Sorter:
         self._strings = Dictionary()
         self.filtered: list[int] = []
         """For each record that ``only`` left out, the index of its chunk."""
+        self.unreadable: list[tuple[int, int, str]] = []
+        """For each record whose text is no JSON, the index of its chunk, its offset and why."""
 
     def add(
         self, index: int, chunk: bytes, spans: Sequence[Span], texts: Iterable[str], *, mended: bool = False
@@ -163,7 +168,17 @@ class Sorter:
 
     def _whole_groups(self, records: list[_Whole], *, mended: bool) -> Iterator[Group]:
         """Yield the groups of records whose texts could not be taken apart."""
-        events = [_event(text) for _, _, _, text in records]
+        events: list[dict[str, Any]] = []
+        readable: list[_Whole] = []
+        for record in records:
+            try:
+                events.append(_event(record[3]))
+            except orjson.JSONDecodeError as error:
+                detail = f"the parser's JSON of it is not valid: {error}"
+                self.unreadable.append((record[0], record[1], detail))
+            else:
+                readable.append(record)
+        records = readable
         kinds: dict[Kind, list[int]] = {}
         for place, event in enumerate(events):
             kinds.setdefault(Kind.from_system(event.get("System")), []).append(place)
@@ -194,7 +209,15 @@ def _parse(texts: Sequence[str]) -> list[Any] | None:
 
 
 def _event(text: str) -> dict[str, Any]:
-    event = orjson.loads(text).get("Event")
+    """Parse a record. Raises JSONDecodeError.
+
+    The parser escapes values and no names of elements: a control character in its JSON is one of a damaged name.
+    """
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        record = orjson.loads(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    event = record.get("Event")
     return event if isinstance(event, dict) else {}
 
 
