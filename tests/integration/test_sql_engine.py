@@ -14,6 +14,7 @@ import pytest
 from evtxscan.casework import Filters, query, settled
 from evtxscan.ecs.base import base
 from evtxscan.eql import run
+from evtxscan.eql.binder import BoundEventQuery
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.sql.run import CaseQueries, read_query
 from evtxscan.errors import EqlError, EqlUnsupportedError
@@ -144,12 +145,11 @@ def pad(time: str) -> str:
 
 
 def runs(text: str) -> bool:
-    """Tell whether a query is one that a case can be asked."""
+    """Tell whether a query is one for single events that a case can be asked."""
     try:
-        read_query(text)
+        return isinstance(read_query(text), BoundEventQuery)
     except EqlUnsupportedError:
         return False
-    return True
 
 
 @pytest.mark.skipif(not (RULES and CORPUS), reason="EVTXSCAN_RULES or EVTXSCAN_CORPUS is not set")
