@@ -14,12 +14,21 @@ class EvidenceError(EvtxscanError):
 
 
 class RuleError(EvtxscanError):
-    """A rule file cannot be read or its query cannot run. ``path`` is the file, ``message`` what is wrong with it."""
+    """A rule file cannot be read or its query cannot run. ``path`` is the file, ``message`` what is wrong with it.
 
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
+    ``line`` and ``column`` are the place in the file where there is one, from 1, ``excerpt`` is that line.
+    """
+
+    def __init__(
+        self, path: str, message: str, line: int | None = None, column: int | None = None, excerpt: str = ""
+    ) -> None:
+        place = "" if line is None else f", line {line}"
+        super().__init__(f"{path}{place}: {message}")
         self.path = path
         self.message = message
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
 
 
 class UsageError(EvtxscanError):

@@ -25,7 +25,7 @@ from tests.conftest import CONFORMANCE_CASES
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-VERBS = {"Describe", "Find", "Read", "Run", "Show"}
+VERBS = {"Check", "Describe", "Find", "Read", "Run", "Show", "Write"}
 """What the help of a command may begin with; a new command adds its own."""
 
 

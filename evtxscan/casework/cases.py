@@ -17,12 +17,13 @@ from evtxscan.store.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The part of a case to look at, as a user names it: ISO 8601 times and host names."""
+    """The part of a case to look at, as a user names it: ISO 8601 times and host names; and what counts (``Scope``)."""
 
     start: str | None = None
     end: str | None = None
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
+    defend_values: bool = True
 
     def scope(self) -> Scope:
         """Return it in the case's terms. Raises UsageError for a time that is none."""
@@ -30,7 +31,7 @@ class Filters:
         end = None if self.end is None else _ticks(self.end, "--to")
         if start is not None and end is not None and start > end:
             raise UsageError(f"--from {self.start} is later than --to {self.end}")
-        return Scope(start, end, self.hosts, self.observed_only)
+        return Scope(start, end, self.hosts, self.observed_only, self.defend_values)
 
 
 def _ticks(text: str, option: str) -> int:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import run_rules
 from evtxscan.detect.keep import KeptFindings, keep
-from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.rule_document import rule_document
+from evtxscan.detect.suppressing import Suppressor
 from evtxscan.detect.surroundings import Surroundings
 from evtxscan.errors import EvtxscanError
-from evtxscan.export.result import CaseLabel, RefusedRule, Result
+from evtxscan.export.result import CaseLabel, RefusedRule, Result, RuleWarning
 from evtxscan.export.result import Scope as ResultScope
 from evtxscan.rules.load import load_rules
+from evtxscan.rules.ready import Refused, refused_file
+from evtxscan.rules.suppress import Suppression, load_suppressions
 from evtxscan.store.case import Case, versions
 from evtxscan.store.describe import source_documents
 from evtxscan.store.events import Events
@@ -26,13 +29,17 @@ def detect(
     rule_paths: tuple[str, ...],
     filters: Filters,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    suppress: Sequence[str] = (),
 ) -> Result:
     """Run rules over a case, keep what they find in it, and return it.
 
-    ``progress`` is told how many of the rules are done. Raises RuleError when a named path does not exist,
-    EvtxscanError when not one of the rules could run, UsageError, CaseError.
+    ``progress`` is told how many of the rules are done; ``suppress`` are suppression files. Raises RuleError when a
+    named path does not exist, EvtxscanError when not one of the rules could run or a suppression file is not valid,
+    UsageError, CaseError.
     """
     scope = filters.scope()
+    suppressor = Suppressor(load_suppressions(suppress))
     rules = load_rules(rule_paths)
     if not rules.rules:
         raise EvtxscanError("\n".join(str(error) for error in rules.errors))
@@ -40,10 +47,11 @@ def detect(
     documents = Documents(case, events, observed_only=scope.observed_only)
     around = Surroundings(case, events)
     results: list[RuleResult | SequenceResult] = []
-    refused = [RefusedRule(error.path, error.message) for error in rules.errors]
-    for number, result in enumerate(keep(case, run, run_rules(case, events, rules.rules, scope), documents, around), 1):
+    refused = [_told(refused_file(error)) for error in rules.errors]
+    found = run_rules(case, events, rules.rules, scope)
+    for number, result in enumerate(keep(case, run, found, documents, around, suppressor=suppressor), 1):
         if isinstance(result, Refused):
-            refused.append(RefusedRule(result.path, result.message, result.line, result.column, result.excerpt))
+            refused.append(_told(result))
         else:
             results.append(result)
         if progress:
@@ -57,9 +65,32 @@ def detect(
         versions=versions(),
         rules=tuple(rule_document(result.rule) for result in results),
         refused=tuple(refused),
-        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only),
+        warnings=(
+            *(warning for result in results for warning in _warnings(result)),
+            *(warning for entry in suppressor.entries for warning in _warnings_of(entry)),
+        ),
+        suppressed=KeptFindings(case, [result.rule.id for result in results], suppressed=True),
+        suppressions=tuple(suppressor.documents()),
+        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates),
         label=_case_label(case),
     )
+
+
+def _told(refused: Refused) -> RefusedRule:
+    return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt)
+
+
+def _warnings(result: RuleResult | SequenceResult) -> Iterator[RuleWarning]:
+    rule = result.rule
+    for unknown in result.unknown_fields:
+        yield RuleWarning(
+            rule.id, rule.path, unknown.message, unknown.field, unknown.nearest, unknown.line, unknown.column
+        )
+
+
+def _warnings_of(entry: Suppression) -> Iterator[RuleWarning]:
+    for unknown in entry.unknown_fields:
+        yield RuleWarning(entry.rule, entry.path, unknown.message, unknown.field, unknown.nearest, entry.line, 1)
 
 
 def _case_label(case: Case) -> CaseLabel:

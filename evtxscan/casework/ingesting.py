@@ -11,9 +11,11 @@ from evtxscan.context.build import rebuild
 from evtxscan.ecs.mapping import mappings
 from evtxscan.errors import UsageError
 from evtxscan.ingest.run import Options, find_evidence, ingest
+from evtxscan.ingest.stale import recover_stale
 from evtxscan.ingest.summary import Progress, Summary
-from evtxscan.store.case import create_or_open
+from evtxscan.store.case import Case, create_or_open, explained
 from evtxscan.store.finish import finish
+from evtxscan.store.stale import source_counts, stale_counts
 
 _HEX_SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
@@ -51,10 +53,20 @@ def ingest_evidence(
     with create_or_open(case_path) as case, logged(case, "ingest", arguments or []) as run:
         case.set_info(label.entries() if label else {})
         summary = ingest(case, run.number, found, options, progress)
+        if options.slack:
+            recover_stale(case, run.number, options.only)
         finish(case)
+        _count_stale(case, summary)
         rebuild(case)
         run.exit_code = 0 if summary.is_complete else 3
     return summary
+
+
+def _count_stale(case: Case, summary: Summary) -> None:
+    with explained(case.path):
+        summary.stale = stale_counts(case.db)
+        for source in summary.sources:
+            source.stale = source_counts(case.db, source.path, source.argument, source.sha256)
 
 
 def categories() -> frozenset[str]:

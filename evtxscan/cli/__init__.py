@@ -17,6 +17,13 @@ COMMANDS = {
     "detect": "Run detection rules over a case.",
     "query": "Find events of a case with EQL.",
     "show": "Show one event: document, XML, place, parents, session.",
+    "coverage": "Describe what the logs of a case cover and what they do not.",
+    "verify": "Check a case against its evidence with a second parser.",
+    "manifest": "Write what ties the result in a case to its evidence.",
+    "selftest": "Check this installation against its requirements.",
+    "carve": "Find records of event logs in images, memory and other files.",
+    "slack": "Show stale records that could not be made events.",
+    "rules": "Show rules: which run, why others do not, what a case can decide.",
     "info": "Describe a case: sources, hosts, counts, losses.",
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130

@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from evtxscan.casework import Filters, detect, logged, settled
-from evtxscan.cli.options import case_option, filter_options, observed_option, output_options, talk_options
+from evtxscan.cli.options import (
+    case_option,
+    defend_option,
+    filter_options,
+    observed_option,
+    output_options,
+    rules_option,
+    talk_options,
+)
 from evtxscan.cli.output import open_output, say
 from evtxscan.export.render import RESULT_FORMATS, render
 from evtxscan.export.text import visible
@@ -16,17 +24,18 @@ from evtxscan.export.text import visible
 
 @click.command("detect")
 @case_option
-@click.option(
-    "--rules",
-    "rule_paths",
-    multiple=True,
-    metavar="PATH",
-    help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
-    " 'builtin' names those).",
-)
+@rules_option
 @filter_options
 @observed_option
-@click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if a rule matches.")
+@defend_option
+@click.option(
+    "--suppress",
+    "suppress",
+    multiple=True,
+    metavar="FILE",
+    help="Set findings aside as this TOML file says (repeatable); they are counted and listed as suppressed.",
+)
+@click.option("--fail-on-match", is_flag=True, help="Exit with code 1 if there is a finding that is not suppressed.")
 @output_options(*RESULT_FORMATS)
 @talk_options
 def command(
@@ -37,6 +46,8 @@ def command(
     end: str | None,
     hosts: tuple[str, ...],
     observed_only: bool,
+    defend_values: bool,
+    suppress: tuple[str, ...],
     fail_on_match: bool,
     form: str,
     output: Path | None,
@@ -53,13 +64,16 @@ def command(
       evtxscan detect --case ws-fin-07.db --format html --output report.html
     """
     with settled(case_path) as case, logged(case, "detect", sys.argv[1:]) as run:
-        result = detect(case, run.number, rule_paths, Filters(start, end, hosts, observed_only))
+        filters = Filters(start, end, hosts, observed_only, defend_values)
+        result = detect(case, run.number, rule_paths, filters, suppress=suppress)
         with open_output(output) as stream:
             render(result, form, stream)
         if form != "table" or output is not None:  # a table on the screen has just said so
             for rule in result.refused:
                 for number, line in enumerate(rule.explain().splitlines()):
                     say(visible(line if number else f"evtxscan: not run: {line}"), quiet=False)
+            for warning in result.warnings:
+                say(visible(f"evtxscan: warning: {warning.explain()}"), quiet=quiet)
         if fail_on_match and len(result.findings):
             run.exit_code = 1
     return run.exit_code

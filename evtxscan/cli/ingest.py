@@ -26,6 +26,11 @@ from evtxscan.ingest.run import Options
     help="Store events of these ECS categories only (process, authentication ...) and count the rest;"
     " an ingest without it completes the case later.",
 )
+@click.option(
+    "--no-slack",
+    is_flag=True,
+    help="Leave stale records (deleted, or left over behind a chunk's live data) alone; a later ingest reads them.",
+)
 @click.option("--exhibit", metavar="ID", help="The exhibit that these files are, noted with each source.")
 @click.option("--expect-sha256", metavar="HEX", help="The acquisition hash to compare with (one file only).")
 @click.option("--case-number", metavar="TEXT", help="Noted in the case.")
@@ -39,6 +44,7 @@ def command(
     case_path: Path,
     jobs: int | None,
     only: str | None,
+    no_slack: bool,
     exhibit: str | None,
     expect_sha256: str | None,
     case_number: str | None,
@@ -51,16 +57,17 @@ def command(
 ) -> int:
     """Read event logs into a case.
 
-    PATH is an event log or a folder, which is searched with all folders below it. Logs are known by their content,
-    whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log again
-    adds nothing; an ingest that was interrupted is completed by running it again.
+    PATH is an event log, an archive (zip, tar, 7z, gz, xz, zst, bz2), a disk image (E01, raw, VMDK, VHD, VHDX, QCOW2;
+    needs the extra evtxscan[image]), or a folder, which is searched with all folders below it. Logs are known by their
+    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log
+    again adds nothing; an ingest that was interrupted is completed by running it again.
 
     \b
     Example:
       evtxscan ingest C/Windows/System32/winevt/Logs --case ws-fin-07.db --examiner "R. Vogt"
     """
     refuse_evidence(case_path, "--case")
-    options = Options(jobs, _categories(only), exhibit, expect_sha256)
+    options = Options(jobs, _categories(only), exhibit, expect_sha256, slack=not no_slack)
     label = Label(case_number, examiner, notes)
     with ingest_progress(quiet=quiet) as progress:
         summary = ingest_evidence(

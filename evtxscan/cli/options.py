@@ -25,6 +25,18 @@ def case_option(function: F) -> F:
     )(function)
 
 
+def rules_option(function: F) -> F:
+    """``--rules PATH``."""
+    return click.option(
+        "--rules",
+        "rule_paths",
+        multiple=True,
+        metavar="PATH",
+        help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
+        " 'builtin' names those).",
+    )(function)
+
+
 def output_options(*formats: str) -> Callable[[F], F]:
     """``--format`` with the given choices, the first of them the default, and ``--output FILE``."""
 
@@ -68,6 +80,17 @@ def observed_option(function: F) -> F:
         "--observed-only",
         is_flag=True,
         help="Use recorded fields only, none that were inferred: exactly what Elasticsearch would return.",
+    )(function)
+
+
+def defend_option(function: F) -> F:
+    """``--no-defend-values``."""
+    return click.option(
+        "--defend-values/--no-defend-values",
+        "defend_values",
+        default=True,
+        help="Let rules for Elastic Defend see its values (event.action start, creation ...) in the events of Windows"
+        " logs that correspond.  [default: yes, but for --observed-only]",
     )(function)
 
 

@@ -18,7 +18,7 @@ from evtxscan.errors import EvtxscanError, UsageError
 def open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Give the stream to write a result to.
 
-    A file appears under its name only when all of it is written. Raises UsageError rather than replace an event log,
+    A file appears under its name only when all of it is written. Raises UsageError rather than replace evidence,
     EvtxscanError when the file cannot be written.
     """
     if path is None:
@@ -51,15 +51,16 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
 
 
 def refuse_evidence(path: Path, option: str) -> None:
-    """Raise UsageError where ``path`` is an event log: nothing ever writes to one."""
-    from evtxscan.evidence.recognise import why_not_a_log  # noqa: PLC0415 - keeps --help fast
+    """Raise UsageError where ``path`` is an event log, an archive or an image: nothing ever writes to one."""
+    from evtxscan.evidence.recognise import kind_of  # noqa: PLC0415 - keeps --help fast
 
     try:
-        is_log = path.is_file() and why_not_a_log(path) is None
+        kind = kind_of(path) if path.is_file() else None
     except OSError:
         return
-    if is_log:
-        raise UsageError(f"{path}: is an event log and will not be overwritten; name another file with {option}")
+    if kind:
+        article = "an" if kind[0] in "Ee" else "a"
+        raise UsageError(f"{path}: is {article} {kind} and will not be overwritten; name another file with {option}")
 
 
 def _umask() -> int:

@@ -174,10 +174,14 @@ class Signs:
             yield fall
 
     def _time_before(self, chunk: int, offset: int, records: int) -> int | None:
-        """Return the latest time among the ``records`` before one: of the same chunk, others may be of another log."""
+        """Return the latest time among the ``records`` before one: of the same chunk, others may be of another log.
+
+        None for a stale record: what stands before it in its chunk was written after it.
+        """
         found = self._db.execute(
             'SELECT max(time) FROM (SELECT coalesce("winlog.time_created", "@timestamp") AS time FROM event'
-            ' WHERE chunk = ? AND "offset" < ? ORDER BY "offset" DESC LIMIT ?)',
+            ' WHERE chunk = ?1 AND "offset" < ?2 AND NOT EXISTS'
+            ' (SELECT 1 FROM stale_record r WHERE r.chunk = ?1 AND r."offset" = ?2) ORDER BY "offset" DESC LIMIT ?3)',
             (chunk, offset, records),
         ).fetchone()
         return None if found is None else found[0]

@@ -80,9 +80,9 @@ class Coverage:
         if first is None:
             return "no_events"
         if first > start:
-            return "log_begins_later"
+            return "log_begins_inside"
         if last < end:
-            return "log_ends_earlier"
+            return "log_ends_inside"
         within = f'{log} AND "@timestamp" BETWEEN ? AND ? AND "winlog.record_id" IS NOT NULL'
         (before,) = self._row(f'SELECT max("@timestamp") {log} AND "@timestamp" <= ?', host, start)
         (after,) = self._row(f'SELECT min("@timestamp") {log} AND "@timestamp" >= ?', host, end)

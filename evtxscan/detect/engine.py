@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from evtxscan.detect import event_rule, new_terms_rule, sequence_rule, threshold_rule
 from evtxscan.detect.history import Histories
 from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.outcome import Outcome, Task
-from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
-from evtxscan.eql.binder import BoundSequenceQuery
-from evtxscan.eql.sql.run import CaseQueries, SingleEventQuery, read_query
-from evtxscan.errors import EqlError, RuleError
-from evtxscan.rules.kuery import read_rule_query
+from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery
+from evtxscan.eql.sql.recorded import RecordedData
+from evtxscan.eql.sql.run import CaseQueries, limited
+from evtxscan.rules.ready import Question, Ready, Refused, prepare, unknown_in
 from evtxscan.rules.rule import Rule
-from evtxscan.rules.support import why_not
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 from evtxscan.store.scope import Scope
@@ -31,36 +31,28 @@ def run_rules(
     """
     queries = CaseQueries(case, events, scope, proves_nothing)
     hosts, histories = Hosts(queries), Histories(queries)
-    read = [(rule, _read(rule)) for rule in rules]
-    _prepare(queries, [query for _, query in read if not isinstance(query, Refused)])
-    for rule, query in read:
-        if isinstance(query, Refused):
-            yield query
+    recorded = RecordedData(case)
+    read = [prepare(rule, defend=scope.translates) for rule in rules]
+    _prepare(queries, [ready.query for ready in read if isinstance(ready, Ready)])
+    for ready in read:
+        if isinstance(ready, Refused):
+            yield ready
             continue
+        rule, query = ready.rule, ready.query
         with explained(case.path):
+            found: RuleResult | SequenceResult
             if isinstance(query, BoundSequenceQuery):
-                yield sequence_rule.run(queries, hosts, rule, query)
+                found = sequence_rule.run(queries, hosts, rule, query)
             else:
-                yield _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
+                found = _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
+        yield replace(found, unknown_fields=unknown_in(ready, recorded))
 
 
-def _prepare(queries: CaseQueries, read: list[SingleEventQuery | BoundSequenceQuery]) -> None:
+def _prepare(queries: CaseQueries, read: list[Question]) -> None:
     single = [query.event for query in read if not isinstance(query, BoundSequenceQuery)]
     sequences = [query for query in read if isinstance(query, BoundSequenceQuery)]
     items = [term.event for query in sequences for term in (*query.terms, *([query.until] if query.until else []))]
     queries.prepare(single, items)
-
-
-def _read(rule: Rule) -> SingleEventQuery | BoundSequenceQuery | Refused:
-    if reason := why_not(rule):
-        return Refused(rule.id, rule.path, reason)
-    try:
-        return read_query(rule.query) if rule.type == "eql" else read_rule_query(rule)
-    except RuleError as error:
-        return Refused(rule.id, rule.path, error.message)
-    except EqlError as error:
-        line = rule.query_line + error.line - 1
-        return Refused(rule.id, rule.path, error.message, line, error.column, error.excerpt)
 
 
 def _run(task: Task) -> RuleResult:
@@ -80,7 +72,10 @@ def _run(task: Task) -> RuleResult:
         )
         for host in task.hosts.names
     ]
-    return RuleResult(task.rule, task.query, outcome.hits, tuple(verdicts), outcome.groups)
+    hits = outcome.hits
+    if isinstance(task.query, BoundEventQuery):  # what head and tail leave out of the findings is a match all the same
+        hits = tuple(limited(hits, task.query.pipes))
+    return RuleResult(task.rule, task.query, hits, tuple(verdicts), outcome.groups)
 
 
 def _outcome(task: Task) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from evtxscan.detect.surroundings import Surroundings
 from evtxscan.eql.dates import iso_text
 from evtxscan.eql.documents import flatten
 from evtxscan.eql.logic import Judgement, Lookup, evidence_of, matches, relies_on_missing, truth_of
-from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values
+from evtxscan.eql.predicates import All, AnyOf, Leaf, Not, Predicate, Values, leaves
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rows import Key
 from evtxscan.rules.rule import Rule
@@ -66,6 +66,8 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
         "relies_on_missing": missing,
         "raw_xml": documents.xml(told.event),
     }
+    if values := defend_values(result.query.event.predicate, [told]):
+        ours["defend_values"] = values
     if result.rule.new_terms is not None:
         ours["new_terms"] = _new_terms(result.rule.new_terms.fields, result.rule.new_terms.history, hit.new)
     host, time = str(told.flat.get("host.id", "")), str(told.flat.get("@timestamp", ""))
@@ -74,15 +76,23 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
 
 def judged(tree: Predicate, told: Told) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the tests that held for an event, and the fields that the match relies on being missing."""
-    flat = flatten(told.flat)
-
-    def lookup(field: str) -> Values:
-        return tuple(value for value in flat.get(field, ()) if value is not None)
-
+    lookup = _lookup(told)
     partial = partial_fields(told.ours)
     truth, evidence = truth_of(lookup), _without_parts(evidence_of(lookup), lookup, partial)
     missing = relies_on_missing(tree, truth, evidence, lambda field: field in partial or not lookup(field))
     return list(_held(tree, lookup, expected=True)), list(missing)
+
+
+def defend_values(tree: Predicate, told: Iterable[Told]) -> list[dict[str, Any]]:
+    """Return values of Elastic Defend's without which one of these events would not match; none for most findings."""
+    found: dict[tuple[str, Any], None] = {}
+    for one in told:
+        truth = truth_of(_lookup(one))
+        if not matches(tree, lambda leaf, truth=truth: not leaf.stands_for and truth(leaf)):  # type: ignore[misc]
+            for leaf in leaves(tree):
+                if leaf.stands_for and truth(leaf):
+                    found.update(dict.fromkeys(leaf.stands_for))
+    return [{"field": field, "value": value} for field, value in found]
 
 
 def terms(fields: Sequence[str], key: Key) -> list[dict[str, Any]]:
@@ -118,6 +128,15 @@ def _shown(values: Values, leaf: Leaf, passed: bool) -> list[Any]:
     return [excerpt(value, leaf, passed=passed) if isinstance(value, str) else value for value in values]
 
 
+def _lookup(told: Told) -> Lookup:
+    flat = flatten(told.flat)
+
+    def lookup(field: str) -> Values:
+        return tuple(value for value in flat.get(field, ()) if value is not None)
+
+    return lookup
+
+
 def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[str, Any]]:
     """Yield the tests that made the condition true, with the values that passed them (or, negated, did not)."""
     if isinstance(tree, Leaf):
@@ -126,7 +145,13 @@ def _held(tree: Predicate, lookup: Lookup, *, expected: bool) -> Iterator[dict[s
             passed = tree.matched(values) if expected and len(tree.fields) == 1 else None
             shown = dict(zip(tree.fields, [passed] if passed is not None else values, strict=True))
             test = tree.source if expected else f"not {tree.source}"
-            yield {"test": test, "values": {field: _shown(found, tree, expected) for field, found in shown.items()}}
+            held: dict[str, Any] = {
+                "test": test,
+                "values": {field: _shown(found, tree, expected) for field, found in shown.items()},
+            }
+            if tree.stands_for and expected:
+                held["stands_for"] = [{"field": field, "value": value} for field, value in tree.stands_for]
+            yield held
     elif isinstance(tree, Not):
         yield from _held(tree.item, lookup, expected=not expected)
     elif isinstance(tree, All | AnyOf):

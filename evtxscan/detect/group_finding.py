@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
-from evtxscan.detect.finding import Finding, finding_id, judged, terms
+from evtxscan.detect.finding import Finding, defend_values, finding_id, judged, terms
 from evtxscan.detect.results import Group, RuleResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
@@ -56,6 +56,8 @@ def _finding(
         },
         "events": [_event(one, documents, around) for one in told],
     }
+    if values := defend_values(result.query.event.predicate, told):
+        ours["defend_values"] = values
     if len(group.hosts) == 1:
         ours |= around.logons(told[0].event)
     host = group.hosts[0] if len(group.hosts) == 1 else ""
@@ -70,16 +72,19 @@ def _event(told: Told, documents: Documents, around: Surroundings) -> dict[str, 
 def _judged(result: RuleResult, told: list[Told]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the tests that held for one of the events, with the values of all of them, and what was missing in one."""
     tests: dict[str, dict[str, dict[Any, None]]] = {}
+    stands_for: dict[str, Any] = {}
     missing: dict[str, None] = {}
     for one in told:
         held, lacked = judged(result.query.event.predicate, one)
         missing.update(dict.fromkeys(lacked))
         for entry in held:
             fields = tests.setdefault(entry["test"], {})
+            stands_for |= {entry["test"]: entry["stands_for"]} if "stands_for" in entry else {}
             for field, values in entry["values"].items():
                 fields.setdefault(field, {}).update(dict.fromkeys(values))
     matched = [
         {"test": test, "values": {field: list(values) for field, values in fields.items()}}
+        | ({"stands_for": stands_for[test]} if test in stands_for else {})
         for test, fields in tests.items()
     ]
     return matched, list(missing)

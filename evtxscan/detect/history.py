@@ -57,14 +57,16 @@ class Histories:
 
     def begins(self, event: int) -> int | None:
         """Return the time (milliseconds since 1970) since which the log has every record up to this event."""
-        kind, host, chunk, ticks = self._db.execute(
-            'SELECT kind, "host.name", chunk, "@timestamp" FROM event WHERE id = ?', (event,)
+        kind, host, chunk, ticks, is_stale = self._db.execute(
+            'SELECT kind, "host.name", chunk, "@timestamp", EXISTS (SELECT 1 FROM stale_record r'
+            ' WHERE r.chunk = e.chunk AND r."offset" = e."offset") FROM event e WHERE id = ?',
+            (event,),
         ).fetchone()
         if ticks is None:
             return None
         log = self._log(self._channels[kind], host)
         stretch = log.by_chunk.get(chunk)
-        if stretch is None or not stretch.is_whole:
+        if is_stale or stretch is None or not stretch.is_whole:
             return to_milliseconds(ticks)
         return to_milliseconds(min(ticks, log.begin(stretch)))
 
@@ -74,7 +76,8 @@ class Histories:
             rows = self._db.execute(
                 'SELECT chunk, min("winlog.record_id"), max("winlog.record_id"), count(DISTINCT "winlog.record_id"),'
                 f' min("@timestamp") FROM event WHERE kind IN ({listed}) AND "host.name" IS ?'
-                ' AND "winlog.record_id" IS NOT NULL AND "@timestamp" IS NOT NULL GROUP BY chunk',
+                ' AND "winlog.record_id" IS NOT NULL AND "@timestamp" IS NOT NULL'
+                " AND id NOT IN (SELECT event FROM stale_record WHERE state = 'event') GROUP BY chunk",
                 (host,),
             )
             log = self._logs[channel, host] = _Log()

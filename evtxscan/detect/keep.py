@@ -12,9 +12,11 @@ import orjson
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.finding import Finding, event_findings
 from evtxscan.detect.group_finding import group_findings
-from evtxscan.detect.results import Refused, RuleResult, SequenceResult
+from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.sequence_finding import sequence_findings
+from evtxscan.detect.suppressing import Suppressor
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.rules.ready import Refused
 from evtxscan.store.case import Case
 
 Done = RuleResult | SequenceResult
@@ -22,9 +24,17 @@ Result = Done | Refused
 
 
 def keep(
-    case: Case, run: int, results: Iterable[Result], documents: Documents, around: Surroundings
+    case: Case,
+    run: int,
+    results: Iterable[Result],
+    documents: Documents,
+    around: Surroundings,
+    *,
+    suppressor: Suppressor | None = None,
 ) -> Iterator[Result]:
     """Store rules, findings and verdicts in place of earlier results of the same rules, and pass the results on.
+
+    ``suppressor`` sets findings aside; they are stored like the others, and say so.
 
     Everything is stored, or nothing where the caller stops in between. Raises CaseError.
     """
@@ -32,7 +42,7 @@ def keep(
         for result in results:
             _forget(case, result.rule if isinstance(result, Refused) else result.rule.id)
             if not isinstance(result, Refused):
-                _keep(case, run, result, documents, around)
+                _keep(case, run, result, documents, around, suppressor=suppressor or Suppressor())
             yield result
 
 
@@ -41,15 +51,18 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(case: Case, run: int, result: Done, documents: Documents, around: Surroundings) -> None:
+def _keep(
+    case: Case, run: int, result: Done, documents: Documents, around: Surroundings, *, suppressor: Suppressor
+) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
         (rule.id, rule.name, rule.severity, rule.risk_score, rule.sha256, run),
     )
     for finding in _findings(result, documents, around):
+        reason = suppressor.apply(finding.document)
         case.db.execute(
-            "INSERT INTO finding(id, rule, event, host, time, document) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO finding(id, rule, event, host, time, document, suppressed) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 finding.id,
                 rule.id,
@@ -57,6 +70,7 @@ def _keep(case: Case, run: int, result: Done, documents: Documents, around: Surr
                 finding.host,
                 finding.time,
                 orjson.dumps(finding.document, option=orjson.OPT_SORT_KEYS).decode(),
+                reason,
             ),
         )
     case.db.executemany(
@@ -75,12 +89,16 @@ def _findings(result: Done, documents: Documents, around: Surroundings) -> Itera
 
 
 class KeptFindings(Sequence[dict[str, Any]]):
-    """The findings of some rules as the case has them, in order of time; read one by one as they are needed."""
+    """The findings of some rules as the case has them, in order of time; read one by one as they are needed.
 
-    def __init__(self, case: Case, rules: Iterable[str]) -> None:
+    ``suppressed``: those that are set aside, and not the others.
+    """
+
+    def __init__(self, case: Case, rules: Iterable[str], *, suppressed: bool = False) -> None:
         self._db = case.db
         wanted = set(rules)
-        rows = self._db.execute("SELECT id, rule FROM finding ORDER BY time, rule, id")
+        where = f"WHERE suppressed IS {'NOT ' if suppressed else ''}NULL"
+        rows = self._db.execute(f"SELECT id, rule FROM finding {where} ORDER BY time, rule, id")
         self._ids = [row for row, rule in rows if rule in wanted]
 
     def __len__(self) -> int:

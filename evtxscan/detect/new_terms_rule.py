@@ -66,13 +66,11 @@ def _history(scope: Scope, asked: NewTerms) -> str:
 
 def _rows(events: Iterable[EventValues], asked: NewTerms, lacking: Lacking) -> Iterator[Row]:
     for event in events:
-        absent = [name for name, values in zip(asked.fields, event.values, strict=True) if not values]
-        if event.ticks is None:
-            lacking.add(event.event, [*absent, TIME])
-        elif absent:
-            lacking.add(event.event, absent)
-        else:
+        if event.ticks is not None and all(event.values):
             yield Row(to_milliseconds(event.ticks), event.event, event.values)
+            continue
+        absent = [name for name, values in zip(asked.fields, event.values, strict=True) if not values]
+        lacking.add(event.event, absent if event.ticks is not None else [*absent, TIME])
 
 
 def _in_scope(queries: CaseQueries, hits: Sequence[Hit]) -> list[Hit]:

@@ -1,4 +1,4 @@
-"""What running a rule gives: events, groups of events, and what can be said of each host; or why it could not run."""
+"""What running a rule gives: events, groups of events, and what can be said of each host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evtxscan.eql.sql.sequences import Found
 from evtxscan.rules.new_terms import NewTerm
 from evtxscan.rules.rule import Rule
 from evtxscan.rules.threshold import ThresholdHit
+from evtxscan.rules.unknown_fields import UnknownField
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +51,11 @@ class SequenceHit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A rule that could not run, and why.
-
-    ``line`` is that of the rule file, ``column`` that of ``excerpt``, the line of the query; both count from 1.
-    """
-
-    rule: str
-    path: str
-    message: str
-    line: int | None = None
-    column: int | None = None
-    excerpt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class RuleResult:
     """What one rule gave: hits in order of time, and a verdict for every host of the case.
 
-    A threshold rule gives ``groups`` of events in place of hits.
+    A threshold rule gives ``groups`` of events in place of hits. ``unknown_fields`` are fields of the rule that neither
+    ECS nor the case knows.
     """
 
     rule: Rule
@@ -76,6 +63,7 @@ class RuleResult:
     hits: tuple[Hit, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     groups: tuple[Group, ...] = ()
+    unknown_fields: tuple[UnknownField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +74,4 @@ class SequenceResult:
     query: BoundSequenceQuery
     hits: tuple[SequenceHit, ...]
     verdicts: tuple[Verdict, ...]
+    unknown_fields: tuple[UnknownField, ...] = ()

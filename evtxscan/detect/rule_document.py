@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from evtxscan.rules.rule import Rule
@@ -11,7 +12,7 @@ _LARGEST = 2**63 - 1
 
 
 def rule_document(rule: Rule) -> dict[str, Any]:
-    """Return what stands in ``evtxscan.rule``; ``threshold`` and ``new_terms`` only for rules of these types."""
+    """Return what stands in ``evtxscan.rule``; ``threshold``, ``new_terms`` and ``sigma`` only for such rules."""
     found: dict[str, Any] = {
         "id": rule.id,
         "name": rule.name,
@@ -41,6 +42,8 @@ def rule_document(rule: Rule) -> dict[str, Any]:
         }
     if rule.new_terms is not None:
         found["new_terms"] = {"fields": list(rule.new_terms.fields), "history_ms": rule.new_terms.history}
+    if rule.sigma is not None:
+        found["sigma"] = {**asdict(rule.sigma), "tags": list(rule.tags)}
     return found
 
 

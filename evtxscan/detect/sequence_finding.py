@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
-from evtxscan.detect.finding import Finding, finding_id, judged
+from evtxscan.detect.finding import Finding, defend_values, finding_id, judged
 from evtxscan.detect.results import SequenceHit, SequenceResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
@@ -39,6 +39,9 @@ def _finding(result: SequenceResult, hit: SequenceHit, documents: Documents, aro
         "join_keys": list(sequence.join_keys),
         **around.logons(first.event),
     }
+    pairs = zip(_conditions(result.query), events, strict=True)
+    if values := [value for tree, event in pairs if event is not None for value in defend_values(tree, [event])]:
+        ours["defend_values"] = [value for place, value in enumerate(values) if value not in values[:place]]
     if hit.not_covered:
         ours["not_covered"] = [{"event": gap.event, "reason": gap.reason} for gap in hit.not_covered]
     hosts = {str(event.flat.get("host.id", "")) for event in told.values()}

@@ -7,7 +7,7 @@ from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.results import SequenceHit, SequenceResult
 from evtxscan.detect.sequence_verdicts import verdicts
 from evtxscan.eql.binder import BoundSequenceQuery
-from evtxscan.eql.sql.run import CaseQueries
+from evtxscan.eql.sql.run import CaseQueries, limited
 from evtxscan.eql.sql.sequences import compile_sequence, find_sequences
 from evtxscan.rules.rule import Rule
 
@@ -21,4 +21,5 @@ def run(queries: CaseQueries, hosts: Hosts, rule: Rule, query: BoundSequenceQuer
     found = find_sequences(queries, compiled, once=not queries.scope.observed_only)
     coverage = Coverage(queries)
     hits = tuple(SequenceHit(sequence, tuple(coverage.gaps(compiled, sequence))) for sequence in found)
-    return SequenceResult(rule, query, hits, tuple(verdicts(queries, hosts, rule.id, compiled, hits)))
+    judged = tuple(verdicts(queries, hosts, rule.id, compiled, hits))
+    return SequenceResult(rule, query, tuple(limited(hits, query.pipes)), judged)

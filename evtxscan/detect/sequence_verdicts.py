@@ -128,12 +128,25 @@ def _lacked(queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence) -> C
     counts: Counts = {}
     for item in compiled.positive:
         found = undecided(queries, item.compiled)
-        for host, lacked in found.items():
-            _add(counts, host, {(missing.field, missing.reason): missing.events for missing in lacked})
-        for group in open_records(queries, item):
-            lineage = None if queries.scope.observed_only else group.lineage
-            reason = reason_for(group.field, queries.events.kinds[group.kind], lineage, absent=True)
-            _add(counts, hosts.name(group.host), {(group.field, reason): group.records})
+        lacked: Counts = {
+            host: Counter({(entry.field, entry.reason): entry.events for entry in entries})
+            for host, entries in found.items()
+        }
+        for host, unjoined in _unjoined(queries, hosts, item).items():
+            # A field that the item tests, too, is lacking in the same records.
+            lacked[host] = lacked.get(host, Counter()) | unjoined
+        for host, entry in lacked.items():
+            _add(counts, host, entry)
+    return counts
+
+
+def _unjoined(queries: CaseQueries, hosts: Hosts, item: Item) -> Counts:
+    """Return host -> what records of an item lack to be joined."""
+    counts: Counts = {}
+    for group in open_records(queries, item):
+        lineage = None if queries.scope.observed_only else group.lineage
+        reason = reason_for(group.field, queries.events.kinds[group.kind], lineage, absent=True)
+        _add(counts, hosts.name(group.host), {(group.field, reason): group.records})
     return counts
 
 

@@ -37,14 +37,14 @@ def run(task: Task, threshold: Threshold) -> Outcome:
 
 
 def _rows(events: Iterable[EventValues], threshold: Threshold, lacking: Lacking) -> Iterator[Row]:
+    fields = threshold.row_fields
     for event in events:
-        absent = [name for name, values in zip(threshold.row_fields, event.values, strict=True) if not values]
-        if event.ticks is None:
-            lacking.add(event.event, [*absent, TIME])
-            continue
-        if absent:
-            lacking.add(event.event, absent)
-        yield Row(to_milliseconds(event.ticks), event.event, event.values)
+        if event.ticks is not None:
+            yield Row(to_milliseconds(event.ticks), event.event, event.values)
+            if all(event.values):
+                continue
+        absent = [name for name, values in zip(fields, event.values, strict=True) if not values]
+        lacking.add(event.event, absent if event.ticks is not None else [*absent, TIME])
 
 
 def _unknown(task: Task, threshold: Threshold, lacking: MissingByHost) -> MissingByHost:

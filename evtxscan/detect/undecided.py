@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping as Dict
+from functools import cache
 
 from evtxscan.detect.verdict import Missing, Reason
 from evtxscan.ecs.inferred import INFERRED
@@ -70,12 +71,13 @@ def reason_for(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, a
         return "command_line_not_audited"
     if field in mapping.fields or mapping.id.startswith(_SYSMON):
         return "not_recorded" if field in mapping.fields else "not_in_event_logs"
-    return "no_sysmon" if _known_to_sysmon(field, kind) else "not_in_event_logs"
+    categories = frozenset(kind[1].constants(kind[0]).get("event.category", ()))
+    return "no_sysmon" if _known_to_sysmon(field, categories) else "not_in_event_logs"
 
 
-def _known_to_sysmon(field: str, kind: tuple[Kind, Mapping]) -> bool:
-    """Whether Sysmon records this field in events of the same category."""
-    categories = set(kind[1].constants(kind[0]).get("event.category", ()))
+@cache
+def _known_to_sysmon(field: str, categories: frozenset[str]) -> bool:
+    """Whether Sysmon records this field in events of one of these categories."""
     return any(
         field in other.fields
         for other in mappings().values()

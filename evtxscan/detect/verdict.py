@@ -16,8 +16,8 @@ Reason = Literal[
     "not_recorded",  # the log has the field, this event has no value in it
     "no_events",  # the evidence holds no event of the rule's category for this host
     "history_too_short",  # the evidence begins so late that values which look new may not be
-    "log_begins_later",  # the log begins inside the time in which a sequence asks for an event to be missing
-    "log_ends_earlier",  # the log ends inside that time
+    "log_begins_inside",  # the log begins inside the time in which a sequence asks for an event to be missing
+    "log_ends_inside",  # the log ends inside that time
     "records_missing",  # records of that time are not in the evidence: their numbers are missing
     "undecided_event",  # an event of that time may be the one: what would decide was not recorded
     "evidence_lost",  # records that were found could not be read

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evtxscan import schema
-from evtxscan.docs import case_schema, commands
+from evtxscan.docs import case_schema, commands, defend_values, validation
 from evtxscan.ecs import docs as ecs_mapping
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.render,
     "case-schema.md": case_schema.render,
+    "defend-values.md": defend_values.render,
     "ecs-mapping.md": ecs_mapping.render,
+    "validation/requirements.md": validation.render,
 }
 
 
@@ -35,7 +37,8 @@ def main(arguments: list[str]) -> int:
     for path, text in pages.items():
         if not check:
             path.write_text(text, encoding="utf-8", newline="\n")
-        print(f"docs/{path.name}: {'out of date; run: python -m evtxscan.docs' if check else 'written'}")
+        name = path.relative_to(folder()).as_posix()
+        print(f"docs/{name}: {'out of date; run: python -m evtxscan.docs' if check else 'written'}")
     return 1 if check and pages else 0
 
 

@@ -18,7 +18,10 @@ def render() -> str:
     """Return the page."""
     parts = [_HEAD, _block(help_of("evtxscan", cli))]
     for name in COMMANDS:
-        parts += [f"\n## {name}\n", _block(help_of(f"evtxscan {name}", command(name)))]
+        found = command(name)
+        parts += [f"\n## {name}\n", _block(help_of(f"evtxscan {name}", found))]
+        for part, inner in (found.commands if isinstance(found, click.Group) else {}).items():
+            parts += [f"\n### {name} {part}\n", _block(help_of(f"evtxscan {name} {part}", inner))]
     return "\n".join(parts)
 
 

@@ -52,6 +52,7 @@ class Leaf:
     ``kind``; ``literals`` are texts of which every value that passes a regular expression or a script contains one,
     whatever the case of A to Z. ``holds`` answers for one value per field, None where the field is missing; callers use
     ``test``.
+    ``stands_for`` are values of another field, by its name, that events which pass this test count as having.
     """
 
     kind: LeafKind
@@ -65,6 +66,7 @@ class Leaf:
     insensitive: bool = False
     many: Callable[[Iterable[str]], list[bool]] | None = None
     literals: tuple[str, ...] = ()
+    stands_for: tuple[tuple[str, Scalar], ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:

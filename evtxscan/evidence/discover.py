@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.recognise import why_not_a_log
-from evtxscan.evidence.source import Source, describe, readable_name, unreadable
+from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine_file
+from evtxscan.evidence.source import HEAD_SIZE, PlainFile, Source, modified_time, readable_name, unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file below a named folder that is no event log."""
+    """A file below a named folder, or in an archive, that is no event log."""
 
     path: str
     argument: str
@@ -23,7 +23,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies under the named paths, in an order that does not depend on the file system."""
+    """What lies under the named paths, in an order that does not depend on the file system.
+
+    Members of one archive stand together and in its own order, in which they are cheapest to read.
+    """
 
     sources: list[Source] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -31,40 +34,43 @@ class Found:
 
 
 def discover(paths: list[Path]) -> Found:
-    """Find event logs by content. Folders are searched recursively, links to folders are not followed.
+    """Find event logs by content, in folders, archives and disk images.
 
-    A file named outright that is no event log is an error, one below a folder is skipped; what cannot be read is an
-    error in both cases. A file reached by two arguments is taken once, under the longer of its names.
+    Folders are searched recursively, links to folders are not followed. A file named outright that has no event log is
+    an error, one below a folder is skipped; what cannot be read is an error in both cases. A file reached by two
+    arguments is taken once, under the longer of its names.
     """
     found = Found()
-    candidates: dict[str, _Candidate] = {}
+    candidates: dict[str, Candidate] = {}
     for path in paths:
         for candidate in _candidates(path, found):
             identity = os.path.realpath(candidate.path)
-            candidates[identity] = max(candidate, candidates.get(identity, candidate), key=_Candidate.preference)
-    for candidate in candidates.values():
+            candidates[identity] = max(candidate, candidates.get(identity, candidate), key=Candidate.preference)
+    for candidate in sorted(candidates.values(), key=lambda candidate: (candidate.name, candidate.argument)):
         _take(candidate, found)
-    found.sources.sort(key=lambda source: (source.path, source.argument))
     found.skipped.sort(key=lambda skipped: (skipped.path, skipped.argument))
     found.errors.sort(key=str)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A file to look at: its logical name, and whether the examiner named it outright."""
+
     path: Path
     argument: str
     name: str
     named: bool
 
     def preference(self) -> tuple[int, str, str]:
+        """Order the names of one file: the longest says most."""
         return len(self.name), self.name, self.argument
 
 
-def _candidates(path: Path, found: Found) -> Iterator[_Candidate]:
+def _candidates(path: Path, found: Found) -> Iterator[Candidate]:
     argument = readable_name(str(path))
     if not path.is_dir():
-        yield _Candidate(path, argument, readable_name(path.name), named=True)
+        yield Candidate(path, argument, readable_name(path.name), named=True)
         return
 
     def failed(error: OSError) -> None:
@@ -73,20 +79,37 @@ def _candidates(path: Path, found: Found) -> Iterator[_Candidate]:
     for base, _, files in os.walk(path, onerror=failed):
         for file in files:
             below = Path(base, file)
-            yield _Candidate(below, argument, readable_name(below.relative_to(path).as_posix()), named=False)
+            yield Candidate(below, argument, readable_name(below.relative_to(path).as_posix()), named=False)
 
 
-def _take(candidate: _Candidate, found: Found) -> None:
+def _take(candidate: Candidate, found: Found) -> None:
+    path = candidate.path
     try:
-        candidate.path.stat()
-        reason = why_not_a_log(candidate.path) if candidate.path.is_file() else "not a regular file"
-        source = describe(candidate.path, candidate.argument, candidate.name)
+        size, modified = path.stat().st_size, modified_time(path)
+        nature = examine_file(path) if path.is_file() else Nature(None, "not a regular file", b"")
     except OSError as error:
-        found.errors.append(unreadable(candidate.path, error))
+        found.errors.append(unreadable(path, error))
         return
-    if reason is None:
-        found.sources.append(source)
+    if nature.kind is Kind.LOG:
+        head = nature.head[:HEAD_SIZE]
+        found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
+    elif nature.kind in IMAGES:
+        from evtxscan.evidence.containers.images import Image, search_image  # noqa: PLC0415 - few cases have one
+
+        search_image(Image(PlainFile(path), nature, candidate.name, candidate.argument, candidate.named), found)
+    elif nature.kind is not None:
+        from evtxscan.evidence.containers.search import search_archive  # noqa: PLC0415 - many cases have none
+
+        search_archive(candidate, nature.kind, size, found)
     elif candidate.named:
-        found.errors.append(EvidenceError(f"{candidate.path}: {reason}"))
+        found.errors.append(EvidenceError(f"{path}: {nature.reason}"))
     else:
+        reason = _part_of_split_image(path) or nature.reason
         found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
+
+
+def _part_of_split_image(path: Path) -> str | None:
+    """Say where a file belongs that goes on with what another one (``.001``) begins."""
+    number = path.suffix[1:]
+    first = path.with_suffix(f".{1:0{len(number)}}") if len(number) >= 3 and number.isdecimal() else path
+    return f"part of an image, read with {first.name}" if first != path and first.exists() else None

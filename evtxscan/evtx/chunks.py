@@ -36,5 +36,9 @@ def cut_short(head: bytes, size: int) -> str | None:
 def read_chunks(file: BinaryIO, first: int, count: int) -> list[bytes]:
     """Read up to ``count`` chunks from chunk ``first`` on; the last one of a file may be short. Raises OSError."""
     file.seek(FILE_HEADER_SIZE + first * CHUNK_SIZE)
-    data = file.read(count * CHUNK_SIZE)
+    return split_chunks(file.read(count * CHUNK_SIZE))
+
+
+def split_chunks(data: bytes) -> list[bytes]:
+    """Cut bytes that begin with a chunk into chunks; the last one may be short."""
     return [data[start : start + CHUNK_SIZE] for start in range(0, len(data), CHUNK_SIZE)]

@@ -29,10 +29,11 @@ Form = Literal["json", "xml"]
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """One record of a damaged chunk as text, in the form that was asked for."""
+    """One record of a damaged chunk as text, in the form that was asked for; ``is_second``: by the second parser."""
 
     span: Span
     text: str
+    is_second: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +124,4 @@ def _result(
         second = event if isinstance(event, RenderError) else orjson.dumps({"Event": event}).decode()
     if isinstance(second, RenderError):
         return Unreadable(span, f"{failed.get(span.offset, 'not rendered')}; {second.message}")
-    return Mended(span, second)
+    return Mended(span, second, is_second=True)

@@ -5,12 +5,11 @@ python-evtx reads one record at any offset of a chunk and never looks at the oth
 
 from __future__ import annotations
 
-import logging
-
 from lxml import etree
 
 from evtxscan.evidence.evtx_layout import RECORD_HEADER_SIZE
 from evtxscan.evtx.parse import RenderError
+from evtxscan.evtx.second import SecondParser
 
 _XML_FORBIDDEN = {code: None for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)} | {0xFFFE: None, 0xFFFF: None}
 # A system element that holds its value in attributes becomes {"#attributes": {...}}, as in the Rust parser's JSON.
@@ -19,16 +18,7 @@ Json = dict[str, "Json | list[Json] | str | None"]
 
 def render_xml(chunk: bytes, offset: int) -> str | RenderError:
     """Render the record at ``offset`` of a 64 KiB chunk as XML text."""
-    from Evtx.Evtx import ChunkHeader, Record  # noqa: PLC0415 - slow to import and rarely needed
-
-    logging.getLogger("Evtx").setLevel(logging.CRITICAL)
-    try:
-        xml = Record(chunk, offset, ChunkHeader(chunk, 0)).xml()
-    except RecursionError:
-        return RenderError("python-evtx: nested too deep")
-    except Exception as error:  # noqa: BLE001 - damage surfaces as any exception; the caller records it as a loss
-        return RenderError(f"python-evtx: {type(error).__name__}: {error}")
-    return str(xml)
+    return SecondParser(chunk).xml(offset)
 
 
 def parse_xml(xml: str) -> etree._Element | RenderError:

@@ -20,14 +20,15 @@ import csv as standard
 import io
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import BinaryIO, Literal
 
 from evtxscan import schema
 from evtxscan.export.fields import Document, Value, get, texts
-from evtxscan.export.result import Result, first_event
+from evtxscan.export.result import Result, events_of, first_event, is_sequence
 from evtxscan.export.text import restore, visible
 
 MAX_CELL = 32_767  # Microsoft, "Excel specifications and limits": characters a cell can contain
@@ -59,13 +60,13 @@ def columns(kind: Literal["finding", "event"]) -> tuple[Column, ...]:
 
 
 def write_findings(result: Result, stream: BinaryIO) -> None:
-    """Write one line a finding, as they come; a sequence shows its first event."""
-    _write(columns("finding"), (first_event(finding) for finding in result.findings), stream)
+    """Write one line a finding, as they come, the suppressed ones last; a sequence shows its first event."""
+    _write(columns("finding"), map(first_event, chain(result.findings, result.suppressed)), stream)
 
 
 def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
-    """Write one line an event, as they come."""
-    _write(columns("event"), documents, stream)
+    """Write one line an event, as they come; the events of a sequence bear its number, from 1."""
+    _write(columns("event"), _numbered(documents), stream)
 
 
 def write_cell(text: str) -> str:
@@ -82,6 +83,18 @@ def write_cell(text: str) -> str:
 def read_cell(cell: str) -> str:
     """Return the text that ``write_cell`` made this cell of, unless it was cut."""
     return restore(cell.removeprefix("'"))
+
+
+def _numbered(documents: Iterable[Document]) -> Iterator[Document]:
+    sequences = 0
+    for document in documents:
+        if not is_sequence(document):
+            yield document
+            continue
+        sequences += 1
+        said = {"sequence": sequences, "join_keys": document["evtxscan"]["join_keys"]}
+        for place, event in enumerate((event or {} for event in events_of(document)), 1):
+            yield {**event, "evtxscan": {**event.get("evtxscan", {}), **said, "place": place}}
 
 
 def _write(shown: tuple[Column, ...], documents: Iterable[Document], stream: BinaryIO) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO
@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from evtxscan import schema
 from evtxscan.export import wording
-from evtxscan.export.fields import plain, readable_time
+from evtxscan.export.fields import Document, plain, readable_time
 from evtxscan.export.overview import overview
 from evtxscan.export.result import Result
 from evtxscan.export.text import segments, visible
@@ -41,7 +41,8 @@ def write_result(result: Result, stream: BinaryIO) -> None:
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         result=result,
         overview=overview(result),
-        findings=lambda: _finding_views(result),
+        findings=lambda: _finding_views(result.findings),
+        suppressed=lambda: _finding_views(result.suppressed),
         glossary=wording.glossary(),
     )
     for piece in pieces:
@@ -119,8 +120,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _finding_views(result: Result) -> Iterator[FindingView]:
-    for number, finding in enumerate(result.findings, start=1):
+def _finding_views(findings: Iterable[Document]) -> Iterator[FindingView]:
+    for number, finding in enumerate(findings, start=1):
         yield finding_view(number, finding)
 
 

@@ -42,6 +42,10 @@ def _sections(description: dict[str, Any], *, verbose: bool) -> Iterator[tuple[s
         for loss in description["losses"]
     ]
     yield "Records lost", losses or [["none"]]
+    if description["slack"]["found"]:
+        yield "Stale records (slack), in no other count", _stale(description["slack"])
+    if description["carved"]["found"]:
+        yield "Carved records, in no other count", _stale(description["carved"])
     if description["skipped"]:
         shown = description["skipped"] if verbose else description["skipped"][:5]
         rows = [[visible(entry["path"]), visible(entry["reason"])] for entry in shown]
@@ -84,6 +88,18 @@ def _source(source: dict[str, Any]) -> Iterator[list[str]]:
     ]
     if source["error"]:
         yield [f"  {visible(source['error'])}"]
+
+
+def _stale(counts: dict[str, Any]) -> list[list[str]]:
+    rows = [
+        [f"{counts['events']:,}", "events of their own"],
+        [f"{counts['copies']:,}", "copies of live records, or of each other"],
+        [f"{counts['unnamed']:,}", "rendered without the names of their data, whose template is gone"],
+        *([f"{count:,}", f"refused: {reason.replace('_', ' ')}"] for reason, count in counts["reasons"].items()),
+        [f"{counts['filtered']:,}", "left out by ingest --only"],
+        [f"{counts['unread']:,}", "left alone by ingest --no-slack"],
+    ]
+    return [row for row in rows if row[0] != "0"]
 
 
 def _range(host: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from evtxscan.export import json
 from evtxscan.export.text import visible
 from evtxscan.ingest.summary import Loss, SourceSummary, Summary
+from evtxscan.store.stale import StaleCounts
 
 _LOSSES_SHOWN = 10
 
@@ -18,6 +19,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "skipped": [{"path": skipped.path, "reason": skipped.reason} for skipped in summary.skipped],
         "errors": [str(error) for error in summary.errors],
         "totals": _counts(summary),
+        "slack": summary.stale.document(),
     }
 
 
@@ -29,6 +31,7 @@ def _source(source: SourceSummary) -> dict[str, Any]:
         **_counts(source),
         "losses": [_loss(loss) for loss in source.losses],
         "error": source.error,
+        "slack": source.stale.document(),
     }
 
 
@@ -80,10 +83,32 @@ def _lines(summary: Summary, *, verbose: bool) -> list[str]:
     lines.append(f"{total.found:>12,} {total.stored:>12,} {total.known:>12,} {total.lost:>9,}  in all")
     if total.filtered:
         lines.append(f"{total.filtered:,} records counted and not stored, as --only asked")
+    lines += stale_lines(summary.stale)
     if summary.skipped:
         lines.append(f"{len(summary.skipped):,} files skipped: no event logs" + ("" if verbose else " (-v lists them)"))
         lines += [f"  {visible(s.path)}: {visible(s.reason)}" for s in summary.skipped if verbose]
     return lines
+
+
+def stale_lines(counts: StaleCounts) -> list[str]:
+    """Say in a line what became of the stale records, of which none is in any other count."""
+    if not counts.found:
+        return []
+    more = " (evtxscan slack lists them)" if counts.unnamed or counts.refused else ""
+    return [f"{counts.found:,} stale records besides, in the slack of chunks: {stale_parts(counts)}{more}"]
+
+
+def stale_parts(counts: StaleCounts) -> str:
+    """Say how many records became what."""
+    parts = {
+        "new as events": counts.events,
+        "copies of events": counts.copies,
+        "without the names of their data": counts.unnamed,
+        "refused": counts.refused,
+        "left out by --only": counts.filtered,
+        "left alone by --no-slack": counts.unread,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
 
 
 def _loss_lines(losses: list[Loss], *, verbose: bool) -> list[str]:

@@ -6,6 +6,7 @@ Keys are sorted; one document stands on one line in both, so that two results co
 from __future__ import annotations
 
 import json as standard
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ import orjson
 
 from evtxscan.export.fields import Document
 from evtxscan.export.result import Result
+from evtxscan.export.tally import counted, tally
 
 
 def dumps(document: object) -> bytes:
@@ -32,29 +34,35 @@ def write_lines(documents: Iterable[Document], stream: BinaryIO) -> None:
 
 def write_array(documents: Iterable[Document], stream: BinaryIO) -> None:
     """Write one JSON array with a document a line, as they come."""
-    _write_array(documents, stream)
+    write_entries(documents, stream)
     stream.write(b"\n")
 
 
 def write_result(result: Result, stream: BinaryIO) -> None:
     """Write the whole result as one JSON object (schema/export/detect.schema.json)."""
+    counts: Counter[str] = Counter()
     stream.write(b'{\n"findings": ')
-    _write_array(result.findings, stream)
+    write_entries(counted(result.findings, counts), stream)
     for name, documents in _lists(result):
         stream.write(f',\n"{name}": '.encode())
-        _write_array(documents, stream)
+        write_entries(documents, stream)
+    stream.write(b',\n"summary": ' + dumps(tally(result, counts).document()))
     stream.write(b',\n"scope": ' + dumps(result.scope.document()))
     stream.write(b',\n"versions": ' + dumps(result.versions) + b"\n}\n")
 
 
 def _lists(result: Result) -> Iterator[tuple[str, Iterable[Document]]]:
+    yield "suppressed", result.suppressed
+    yield "suppressions", result.suppressions
     yield "verdicts", (verdict.document() for verdict in result.verdicts)
     yield "rules", result.rules
     yield "refused", (refused.document() for refused in result.refused)
+    yield "warnings", (warning.document() for warning in result.warnings)
     yield "sources", result.sources
 
 
-def _write_array(documents: Iterable[Document], stream: BinaryIO) -> None:
+def write_entries(documents: Iterable[Document], stream: BinaryIO) -> None:
+    """Write a JSON array with a document a line, as they come, without a line end after it."""
     separator = b"[\n"
     for document in documents:
         stream.write(separator + dumps(document))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evtxscan.detect.verdict import Verdict, VerdictName
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
+from evtxscan.export.tally import tally
 from evtxscan.export.wording import Explained, explain_reason, explain_verdict, field_meaning, verdict_title
 
 _VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
@@ -72,19 +73,22 @@ class Overview:
     filtered: int
     lost: int
     warnings: list[str]
+    by_severity: str
+    by_tactic: str
 
 
 def overview(result: Result) -> Overview:
     """Sum up a result."""
+    found = tally(result)
     names = {rule["id"]: rule["name"] for rule in result.rules}
-    tally = Counter(verdict.verdict for verdict in result.verdicts)
+    counts = Counter(verdict.verdict for verdict in result.verdicts)
     codes = sorted({missing.reason for verdict in result.verdicts for missing in verdict.missing})
     sources = [_source_row(source) for source in result.sources]
     return Overview(
         hosts=sorted({verdict.host for verdict in result.verdicts}),
         verdicts=[_verdict_row(verdict, names) for verdict in result.verdicts],
-        tally=[(verdict_title(code), tally[code]) for code in _VERDICT_ORDER if tally[code]],
-        meanings=[explain_verdict(code) for code in _VERDICT_ORDER if tally[code]],
+        tally=[(verdict_title(code), counts[code]) for code in _VERDICT_ORDER if counts[code]],
+        meanings=[explain_verdict(code) for code in _VERDICT_ORDER if counts[code]],
         reasons=[explain_reason(code) for code in codes],
         sources=sources,
         found=sum(source.found for source in sources),
@@ -93,6 +97,8 @@ def overview(result: Result) -> Overview:
         filtered=sum(source.filtered for source in sources),
         lost=sum(source.lost for source in sources),
         warnings=_warnings(result, sources),
+        by_severity=", ".join(f"{name} {number:,}" for name, number in found.severities),
+        by_tactic=", ".join(f"{name} {number:,}" for _, name, number in found.tactics),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import BinaryIO
 
 from evtxscan.errors import UsageError
@@ -17,7 +18,7 @@ EVENT_FORMATS = ("table", "json", "ndjson", "csv")
 
 
 def render(result: Result, form: str, stream: BinaryIO) -> None:
-    """Write the result of a detection. NDJSON and CSV hold its findings alone.
+    """Write the result of a detection. NDJSON and CSV hold its findings alone, the suppressed ones last.
 
     Raises UsageError for a format that is not in RESULT_FORMATS.
     """
@@ -28,7 +29,7 @@ def render(result: Result, form: str, stream: BinaryIO) -> None:
     elif form == "json":
         json.write_result(result, stream)
     elif form == "ndjson":
-        json.write_lines(result.findings, stream)
+        json.write_lines(chain(result.findings, result.suppressed), stream)
     elif form == "csv":
         csv.write_findings(result, stream)
     elif form == "html":

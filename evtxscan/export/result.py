@@ -35,13 +35,47 @@ class RefusedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleWarning:
+    """Something in a rule that is most likely not meant: a field that nobody knows, and the known name most like it."""
+
+    rule: str
+    path: str
+    message: str
+    field: str
+    nearest: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def explain(self) -> str:
+        """Return the message with its place."""
+        place = f", line {self.line}, column {self.column}" if self.line else ""
+        return f"{self.path}{place}: {self.message}"
+
+    def document(self) -> Document:
+        """Return it as it stands in the JSON result."""
+        return {
+            "rule": self.rule,
+            "path": self.path,
+            "message": self.message,
+            "field": self.field,
+            "nearest": self.nearest,
+            "line": self.line,
+            "column": self.column,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not."""
+    """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not.
+
+    ``defend_values``: whether rules for Elastic Defend saw its values.
+    """
 
     start: str | None = None
     end: str | None = None
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
+    defend_values: bool = True
 
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""
@@ -50,6 +84,7 @@ class Scope:
             "to": self.end,
             "hosts": list(self.hosts),
             "observed_only": self.observed_only,
+            "defend_values": self.defend_values,
         }
 
 
@@ -68,7 +103,8 @@ class Result:
     """Findings, verdicts and what they rest on.
 
     ``findings`` is iterated more than once and never copied, so it may read from the case as it goes. ``rules`` are
-    documents as in ``evtxscan.rule``, ``sources`` documents as in schema/export/ingest.schema.json.
+    documents as in ``evtxscan.rule``, ``suppressed`` the findings that ``suppressions`` set aside, ``sources``
+    documents as in schema/export/ingest.schema.json.
     """
 
     findings: Sequence[Document]
@@ -77,6 +113,9 @@ class Result:
     versions: dict[str, str]
     rules: tuple[Document, ...] = ()
     refused: tuple[RefusedRule, ...] = ()
+    warnings: tuple[RuleWarning, ...] = ()
+    suppressed: Sequence[Document] = ()
+    suppressions: tuple[Document, ...] = ()
     scope: Scope = field(default_factory=Scope)
     label: CaseLabel = field(default_factory=CaseLabel)
 
@@ -85,6 +124,11 @@ def events_of(finding: Document) -> list[Document | None]:
     """Return the events of a finding: itself, or those of a sequence, None where one is missing."""
     events = get(finding, "evtxscan.events")
     return events if isinstance(events, list) else [finding]
+
+
+def is_sequence(document: Document) -> bool:
+    """Tell whether a finding, or what a query found, is a sequence and no single event."""
+    return isinstance(get(document, "evtxscan.join_keys"), list)
 
 
 def first_event(finding: Document) -> Document:

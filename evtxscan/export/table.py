@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -19,9 +20,10 @@ from rich.text import Text
 from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
 from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
-from evtxscan.export.result import Result, events_of
+from evtxscan.export.result import Result, events_of, first_event, is_sequence
+from evtxscan.export.tally import RuleGroup, by_rule, host_of, tactics_of, tally
 from evtxscan.export.text import visible
-from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, verdict_title
+from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, tally_lines, verdict_title
 
 # Piped output must not depend on the terminal it was made at.
 PIPED_WIDTH = 120
@@ -29,10 +31,13 @@ MAX_VALUE = 400
 MAX_SESSIONS = 3
 MAX_PARTS = 10
 MAX_GROUP_EVENTS = 2
+# Beyond so many, only verdicts that ask for an examiner are listed.
+MAX_VERDICTS = 100
 PAGE = 200
 _FILL = re.compile(" +$", re.MULTILINE)
 
 _STYLES = {"match": "bold red", "undetermined": "yellow", "incomplete": "yellow", "no_match": "green"}
+_MISSING = (Text("(missing)", style="dim"), "", "", "")
 _DETAILS = (
     "process.command_line",
     "dns.question.name",
@@ -46,22 +51,29 @@ _DETAILS = (
 
 
 def write_result(result: Result, stream: BinaryIO) -> None:
-    """Print the findings, a verdict for each rule and host, and a summary."""
+    """Print the findings by rule, host and time, what is suppressed, a verdict for each rule and host, a summary."""
     with console(stream) as out:
-        for finding in result.findings:
-            _print_finding(finding, out)
+        groups = by_rule(result.findings)
+        for group in groups:
+            _print_group(group, result, out)
+        _print_suppressed(result, out)
         _print_verdicts(result, out)
         for refused in result.refused:
             place = f", line {refused.line}, column {refused.column}" if refused.line else ""
             out.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
+        for warning in result.warnings:
+            out.print(_text(f"warning: {warning.explain()}", "yellow", MAX_VALUE))
+        counts = Counter({group.rule["id"]: group.count for group in groups})
+        for line in tally_lines(tally(result, counts)):
+            out.print(_text(line))
         out.print(Text(summary_line(result), style="bold"))
 
 
 def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
-    """Print one line an event, as they come, with headings again for each page of them."""
+    """Print one line an event, as they come, with headings again for each page of them; a sequence is several lines."""
     with console(stream) as out:
         rows = iter(documents)
-        shown = 0
+        shown, sequences = 0, 0
         while page := list(islice(rows, PAGE)):
             shown += len(page)
             table = _table()
@@ -70,9 +82,13 @@ def write_events(documents: Iterable[Document], stream: BinaryIO) -> None:
             table.add_column("event", ratio=4)
             table.add_column("detail", ratio=9)
             for document in page:
-                table.add_row(*_event_cells(document))
+                if is_sequence(document):
+                    sequences += 1
+                    table.add_row(_text(f"sequence {sequences}", "bold"), "", "", _text(_joined(document), "bold"))
+                for event in events_of(document):
+                    table.add_row(*(_MISSING if event is None else _event_cells(event)))
             out.print(table)
-        out.print(Text(count(shown, "event")))
+        out.print(Text(count(shown, "sequence" if sequences else "event")))
 
 
 @contextmanager
@@ -111,9 +127,47 @@ def _text(value: str, style: str = "", limit: int | None = None) -> Text:
     return Text(visible(value, limit), style=style, overflow="fold")
 
 
-def _print_finding(finding: Document, console: Console) -> None:
-    rule = finding["evtxscan"]["rule"]
+def _print_group(group: RuleGroup, result: Result, console: Console) -> None:
+    """Print the findings of one rule, host by host."""
+    rule = group.rule
     console.print(_text(f"{rule['severity'].upper()} {rule['risk_score']}  {rule['name']}", "bold red"))
+    tactics = ", ".join(name for _, name in tactics_of(rule))
+    where = f"{count(group.count, 'finding')} on {count(len(group.hosts), 'host')}"
+    console.print(_text(f"{where}; ATT&CK: {tactics}" if tactics else where, "dim"))
+    console.print()
+    for host in group.hosts:
+        if len(group.hosts) > 1:
+            console.print(_text(f"{host.host or 'several hosts'}: {count(len(host.places), 'finding')}", "bold"))
+        for place in host.places:
+            _print_finding(result.findings[place], console)
+
+
+def _print_suppressed(result: Result, console: Console) -> None:
+    """Print each entry of the suppression files with what it set aside: nothing is left out."""
+    if not result.suppressions:
+        return
+    console.print(Text("Suppressed", style="bold"))
+    for entry in result.suppressions:
+        until = f", until {entry['expires']}" if entry["expires"] else ""
+        head = f"{entry['author']}, {entry['date']}{until}: {entry['reason']}"
+        where = "; ".join(f"{key} {entry[key]}" for key in ("host", "when") if entry[key])
+        console.print(_text(head, "yellow", MAX_VALUE))
+        console.print(_text(f"  rule {entry['rule']}{f'; {where}' if where else ''}", limit=MAX_VALUE))
+        console.print(_text(f"  {count(entry['findings'], 'finding')} ({entry['path']}, line {entry['line']})"))
+        for finding in result.suppressed:
+            if finding["evtxscan"]["suppressed"]["entry"] == entry["entry"]:
+                console.print(_text(f"    {_suppressed_line(finding)}", limit=MAX_VALUE))
+    console.print()
+
+
+def _suppressed_line(finding: Document) -> str:
+    event = first_event(finding)
+    what = next((found for field in _DETAILS if (found := _join(event, field))), "")
+    parts = [readable_time(event.get("@timestamp")), host_of(finding), finding["evtxscan"]["rule"]["name"], what]
+    return f"{finding['evtxscan']['finding']['id']}  {', '.join(part for part in parts if part)}"
+
+
+def _print_finding(finding: Document, console: Console) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(width=12, no_wrap=True)
     grid.add_column(ratio=1)
@@ -132,8 +186,15 @@ def _rows(finding: Document) -> Iterator[tuple[str, str]]:
         yield "events", group_line(group)
         yield "asked for", asked_line(group)
         events = events[:MAX_GROUP_EVENTS]
-    for event in events:
+    in_sequence = is_sequence(finding)
+    for number, event in enumerate(events, 1):
+        if in_sequence:
+            yield f"event {number}", _headline(event)
         yield from _event_rows(event)
+        if in_sequence and event is not None:
+            yield from _finding_rows(event["evtxscan"])
+    if in_sequence:
+        yield from _sequence_rows(ours)
     if group and group.count > len(events):
         yield "", f"and {count(group.count - len(events), 'more event')}"
     if novelty := novelty_view(ours):
@@ -146,7 +207,6 @@ def _rows(finding: Document) -> Iterator[tuple[str, str]]:
 
 def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
     if event is None:
-        yield "event", "(none: the rule asks that there be no such event)"
         return
     inferred = {entry["field"] for entry in get(event, "evtxscan.inferred") or []}
 
@@ -167,8 +227,24 @@ def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
         yield "record", f"{where}, record {place['record_id']}" + (" (mended)" if place.get("mended") else "")
 
 
+def _headline(event: Document | None) -> str:
+    if event is None:
+        return "(none: the rule asks that there be no such event)"
+    what = _join(event, "event.action") or _join(event, "event.provider")
+    detail = next((found for field in _DETAILS if (found := _join(event, field))), "")
+    is_told = detail in (_join(event, "process.command_line"), _join(event, "process.executable"))
+    return f"{_join(event, 'event.code')} {what}" + ("" if is_told else f": {detail}")
+
+
+def _sequence_rows(ours: Document) -> Iterator[tuple[str, str]]:
+    yield "joined by", ", ".join(texts(ours["join_keys"]))
+    for gap in ours.get("not_covered") or []:
+        yield "not shown", f"that event {gap['event'] + 1} is missing: {explain_reason(gap['reason']).title}"
+
+
 def _finding_rows(ours: Document) -> Iterator[tuple[str, str]]:
     yield "inferred", ", ".join(entry["field"] for entry in ours.get("inferred") or [])
+    yield "as Defend's", ", ".join(f"{entry['field']} {entry['value']}" for entry in ours.get("defend_values") or [])
     yield "missing", ", ".join(ours.get("relies_on_missing") or [])
     if session := ours.get("session"):
         yield "session", _session(session)
@@ -195,13 +271,16 @@ def _print_verdicts(result: Result, console: Console) -> None:
     if not result.verdicts:
         return
     names = {rule["id"]: rule["name"] for rule in result.rules}
+    shown = result.verdicts
+    if len(shown) > MAX_VERDICTS:
+        shown = tuple(verdict for verdict in shown if verdict.verdict in ("match", "undetermined"))
     table = _table()
     table.add_column("rule", ratio=5)
     table.add_column("host", ratio=3)
     table.add_column("verdict", width=13)
     table.add_column("events", justify="right", width=9)
     table.add_column("what is missing, and why", ratio=6)
-    for verdict in result.verdicts:
+    for verdict in shown:
         table.add_row(
             _text(names.get(verdict.rule, verdict.rule)),
             _text(verdict.host),
@@ -210,6 +289,8 @@ def _print_verdicts(result: Result, console: Console) -> None:
             _text("; ".join(_missing(verdict))),
         )
     console.print(table)
+    if others := len(result.verdicts) - len(shown):
+        console.print(Text(f"and {count(others, 'verdict')} of no match or incomplete, which --format json lists"))
     console.print()
 
 
@@ -235,6 +316,11 @@ def _process(event: Document, prefix: str) -> str:
     executable = _join(event, f"{prefix}.executable") or _join(event, f"{prefix}.name")
     pid = _join(event, f"{prefix}.pid")
     return f"{executable} (pid {pid})" if executable and pid else executable or (pid and f"pid {pid}")
+
+
+def _joined(document: Document) -> str:
+    keys = [f'"{key}"' if key == "" else key for key in texts(get(document, "evtxscan.join_keys"))]
+    return f"joined by {', '.join(keys)}" if keys else ""
 
 
 def _event_cells(document: Document) -> Iterator[Text]:

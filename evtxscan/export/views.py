@@ -14,7 +14,7 @@ from evtxscan.export.fields import Document, flatten, get, plain, readable_time,
 from evtxscan.export.groups import GroupView, NoveltyView, group_view, novelty_view
 from evtxscan.export.result import events_of, first_event
 from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
-from evtxscan.export.wording import account, explain_origin, explain_reason, field_meaning
+from evtxscan.export.wording import Explained, account, explain_origin, explain_reason, field_meaning
 
 _EVENTS_NAMED = 10
 
@@ -39,8 +39,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One test of the rule that held, with the values it held for."""
+    """One test of the rule that held, with the values it held for; ``event`` counts from 1 in a sequence, else "" ."""
 
+    event: str
     test: str
     fields: list[FieldRow]
 
@@ -89,6 +90,18 @@ class EventView:
     fields: list[FieldRow]
     places: list[PlaceRow]
     raw_xml: str
+    parents: list[ParentRow]
+    parents_end: str
+    session: SessionView | None
+    witnesses: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotCoveredRow:
+    """An event of a sequence, counted from 1, that the rule asks to be missing, and why that is not shown."""
+
+    event: int
+    reason: Explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,47 +118,47 @@ class FindingView:
     events: list[EventView | None]
     tests: list[TestRow]
     relies_on_missing: list[FieldRow]
-    parents: list[ParentRow]
-    parents_end: str
-    session: SessionView | None
+    defend_values: list[Document]
+    not_covered: list[NotCoveredRow]
     sessions_open: list[SessionView]
     sessions_open_total: int
     logons_before: list[SessionView]
     logons_before_total: int
-    witnesses: list[str]
     join_keys: list[str]
     group: GroupView | None
     novelty: NoveltyView | None
+    suppressed_by: str
 
 
 def finding_view(number: int, finding: Document) -> FindingView:
     """Arrange one finding; ``number`` is its place in the report, from 1."""
     ours = finding["evtxscan"]
-    representative = first_event(finding)
-    session = ours.get("session")
+    events = events_of(finding)
     return FindingView(
         number=number,
         finding_id=ours["finding"]["id"],
         rule=ours["rule"],
-        first=_event_view(representative),
-        events=[None if event is None else _event_view(event) for event in events_of(finding)],
-        tests=list(_tests(ours, _inferred(representative))),
+        first=_event_view(first_event(finding)),
+        events=[None if event is None else _event_view(event) for event in events],
+        tests=list(_tests(ours, [_inferred(event or {}) for event in events])),
         relies_on_missing=[FieldRow(name, field_meaning(name), [], "") for name in ours.get("relies_on_missing") or []],
-        parents=[_parent_row(parent) for parent in ours.get("parents") or []],
-        parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
-        session=session_view(session) if session else None,
+        defend_values=ours.get("defend_values") or [],
+        not_covered=[
+            NotCoveredRow(gap["event"] + 1, explain_reason(gap["reason"])) for gap in ours.get("not_covered") or []
+        ],
         sessions_open=sessions_by_start(ours.get("sessions_open")),
         sessions_open_total=ours.get("sessions_open_total") or 0,
         logons_before=sessions_by_start(ours.get("logons_before")),
         logons_before_total=ours.get("logons_before_total") or 0,
-        witnesses=texts(ours.get("witnesses")),
         join_keys=texts(ours.get("join_keys")),
         group=group_view(ours),
         novelty=novelty_view(ours),
+        suppressed_by=plain((ours.get("suppressed") or {}).get("entry")),
     )
 
 
 def _event_view(event: Document) -> EventView:
+    ours = event.get("evtxscan") or {}
     inferred = _inferred(event)
 
     def told(*names: str) -> Told:
@@ -171,6 +184,10 @@ def _event_view(event: Document) -> EventView:
         ],
         places=[_place_row(place) for place in get(event, "evtxscan.provenance") or []],
         raw_xml=_text(event, "evtxscan.raw_xml"),
+        parents=[_parent_row(parent) for parent in ours.get("parents") or []],
+        parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
+        session=session_view(ours["session"]) if ours.get("session") else None,
+        witnesses=texts(ours.get("witnesses")),
     )
 
 
@@ -194,14 +211,16 @@ def _origin(entry: Document) -> str:
     return f"from {'events' if len(events) > 1 else 'event'} {named}{more}"
 
 
-def _tests(ours: Document, inferred: dict[str, str]) -> Iterator[TestRow]:
+def _tests(ours: Document, inferred: list[dict[str, str]]) -> Iterator[TestRow]:
     for matched in ours.get("matched") or []:
+        place = matched.get("event")
         rows = [
-            FieldRow(name, field_meaning(name), texts(values), inferred.get(name, ""))
+            FieldRow(name, field_meaning(name), texts(values), inferred[place or 0].get(name, ""))
             for name, values in sorted(matched["values"].items())
         ]
         # The test stands as in the rule, but for the indentation it has there.
-        yield TestRow(re.sub(r"[ \t]*\r?\n[ \t]*", "\n", matched["test"]), rows)
+        event = "" if place is None else str(place + 1)
+        yield TestRow(event, re.sub(r"[ \t]*\r?\n[ \t]*", "\n", matched["test"]), rows)
 
 
 def _place_row(place: Document) -> PlaceRow:

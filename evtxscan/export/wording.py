@@ -12,6 +12,7 @@ from typing import Any
 from evtxscan import schema
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
+from evtxscan.export.tally import Tally
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond"))
 _CODE = re.compile("[a-z]+(_[a-z0-9]+)*")
@@ -91,6 +92,14 @@ def duration(milliseconds: int) -> str:
     return " ".join(parts) or "0 seconds"
 
 
+def tally_lines(found: Tally) -> list[str]:
+    """Return how many findings there are of each severity, and for each ATT&CK tactic; nothing for no findings."""
+    severities = ", ".join(f"{name} {number:,}" for name, number in found.severities)
+    tactics = ", ".join(f"{name} {number:,}" for _, name, number in found.tactics)
+    lines = [f"findings by severity: {severities}"] if severities else []
+    return [*lines, f"findings by ATT&CK tactic: {tactics}"] if tactics else lines
+
+
 def summary_line(result: Result) -> str:
     """Return the result in one sentence."""
     verdicts = Counter(verdict.verdict for verdict in result.verdicts)
@@ -98,6 +107,7 @@ def summary_line(result: Result) -> str:
     lost = sum(source.get("lost") or 0 for source in result.sources)
     parts = [
         f"{count(len(result.findings), 'finding')} by {count(len(result.rules), 'rule')}",
+        f"{len(result.suppressed):,} suppressed" if result.suppressions else "",
         f"verdicts: {tally}" if tally else "",
         f"{count(len(result.refused), 'rule')} not run" if result.refused else "",
         f"{count(lost, 'record')} of the evidence lost" if lost else "",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from pathlib import Path
 
 import zstandard
 
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
-from evtxscan.evtx.chunks import read_chunks
+from evtxscan.evidence.source import Opener
+from evtxscan.evtx.chunks import read_chunks, split_chunks
 from evtxscan.evtx.mend import Unreadable, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_batch, render_json
+from evtxscan.evtx.slack import Slack, look_behind
 from evtxscan.evtx.walk import ChunkWalk, is_unused, walk_chunk
 from evtxscan.ingest.sort import Group, Sorter
 
@@ -26,12 +27,29 @@ _ZSTD_LEVEL = 1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run of chunks of one file. ``only``: the ECS categories to store (None: everything)."""
+    """A run of chunks of one file. ``only``: the ECS categories to store (None: everything).
 
-    location: Path
+    ``data``: their bytes, where the file lies in a container and only the main process reads it.
+    """
+
+    opener: Opener
     first: int
     count: int
     only: frozenset[str] | None = None
+    data: bytes | None = None
+
+    def chunks(self) -> list[bytes]:
+        """Return the chunks; the last one of a file may be short. Raises OSError."""
+        if self.data is not None:
+            return split_chunks(self.data)
+        with self.opener.open() as file:
+            return read_chunks(file, self.first, self.count)
+
+    def alone(self, number: int) -> Task:
+        """Return the task for one of the chunks."""
+        start = (number - self.first) * CHUNK_SIZE
+        data = None if self.data is None else self.data[start : start + CHUNK_SIZE]
+        return replace(self, first=number, count=1, data=data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,7 @@ class ChunkResult:
     filtered: int = 0
     checksums_ok: bool = True
     losses: list[LossRow] = field(default_factory=list)
+    slack: Slack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +93,7 @@ def run_task(task: Task, known: frozenset[bytes]) -> Batch:
 
     Raises EvidenceError or OSError when the file cannot be read.
     """
-    with task.location.open("rb") as file:
-        chunks = read_chunks(file, task.first, task.count)
+    chunks = task.chunks()
     # Thousands of parsed records live at once and none is part of a cycle: looking for cycles would double the time.
     collecting = gc.isenabled()
     gc.disable()
@@ -103,7 +121,7 @@ def process_chunks(
             continue
         result.bytes = compressor.compress(chunk)
         walk = walk_chunk(chunk)
-        _describe(result, walk)
+        _describe(result, chunk, walk)
         walks.append((len(results) - 1, chunk, walk))
     sorter = Sorter(only)
     _render(walks, results, sorter)
@@ -118,21 +136,20 @@ def crashed_chunk(task: Task) -> Batch:
 
     Raises OSError when the file cannot be read.
     """
-    with task.location.open("rb") as file:
-        chunks = read_chunks(file, task.first, 1)
     results: list[ChunkResult] = []
-    for chunk in chunks:
+    for chunk in task.chunks():
         compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(chunk)
         result = ChunkResult(task.first, hashlib.sha256(chunk).digest(), len(chunk), compressed)
         walk = walk_chunk(chunk)
-        _describe(result, walk)
+        _describe(result, chunk, walk)
         detail = "the parser's process died on this chunk"
         result.losses += [LossRow(span.offset, span.record_id, "parser_crashed", detail) for span in walk.spans]
         results.append(result)
     return Batch(results, [], [])
 
 
-def _describe(result: ChunkResult, walk: ChunkWalk) -> None:
+def _describe(result: ChunkResult, chunk: bytes, walk: ChunkWalk) -> None:
+    result.slack = look_behind(chunk, walk)
     missing = walk.missing_ids
     result.records = len(walk.spans) + len(missing)
     result.checksums_ok = walk.header.header_crc_ok and walk.header.records_crc_ok

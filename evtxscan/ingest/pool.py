@@ -131,7 +131,7 @@ class _Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
         parts: list[Batch] = []
         for number in range(task.first, task.first + task.count):
-            alone = Task(task.location, number, 1, task.only)
+            alone = task.alone(number)
             with self._start(1) as executor:
                 try:
                     parts.append(self._submit(executor, alone).result())

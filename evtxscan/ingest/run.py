@@ -13,8 +13,9 @@ from evtxscan.errors import EvidenceError, UsageError
 from evtxscan.evidence.discover import Found, Skipped, discover
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evidence.source import Source, unreadable
-from evtxscan.evtx.chunks import count_chunks, cut_short
-from evtxscan.ingest.batch import CHUNKS_PER_BATCH, Task
+from evtxscan.evtx.chunks import cut_short
+from evtxscan.ingest.batch import Task
+from evtxscan.ingest.plan import Planned, plan
 from evtxscan.ingest.pool import Outcome, run_tasks
 from evtxscan.ingest.summary import Loss, Progress, SourceSummary, Summary
 from evtxscan.ingest.writer import Writer
@@ -28,22 +29,25 @@ _SMALL_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex."""
+    """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex.
+
+    ``slack``: make events of stale records, too.
+    """
 
     jobs: int | None = None
     only: frozenset[str] | None = None
     exhibit: str | None = None
     expected_sha256: str | None = None
+    slack: bool = True
 
 
 @dataclass(slots=True)
 class _Reading:
-    """A source that is being read: its row, its hash before (a future), its first bytes, and what came of it so far."""
+    """A source that is being read: its row, its hash before (a future), and what came of it so far."""
 
     source: Source
     row: int
     before: Future[str]
-    head: bytes
     summary: SourceSummary
     after: Future[str] | None = None
 
@@ -81,16 +85,6 @@ def ingest(case: Case, run: int, found: Found, options: Options, progress: Progr
     return Summary(sources, found.skipped, found.errors)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A task and its place in its source."""
-
-    source: Source
-    task: Task
-    is_first: bool
-    is_last: bool
-
-
 class _Ingestion:
     def __init__(self, case: Case, run: int, options: Options, progress: Progress | None) -> None:
         self._case = case
@@ -98,13 +92,15 @@ class _Ingestion:
         self._progress = progress
         self._writer = Writer(case, run, options.only)
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        self._planned: deque[_Planned] = deque()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        self._planned: deque[Planned] = deque()
         self._open: deque[_Reading] = deque()
         self._done: list[SourceSummary] = []
         self._uncommitted = 0
 
     def stop(self) -> None:
-        self._hasher.shutdown(wait=False, cancel_futures=True)
+        for thread in (self._hasher, self._reader):
+            thread.shutdown(wait=False, cancel_futures=True)
         if self._case.db.in_transaction:
             self._case.db.rollback()
 
@@ -128,7 +124,7 @@ class _Ingestion:
                     self._begin(planned.source)
                 self._take(task, result)
                 if planned.is_last:
-                    self._end()
+                    self._end(planned)
                 if self._uncommitted > _COMMIT_BYTES:
                     self._commit()
                     self._case.db.execute("BEGIN IMMEDIATE")
@@ -142,23 +138,20 @@ class _Ingestion:
         return frozenset(digest for (digest,) in rows)
 
     def _tasks(self, sources: list[Source]) -> Iterator[Task]:
-        for source in sources:
-            chunks = max(1, count_chunks(source.size))
-            for first in range(0, chunks, CHUNKS_PER_BATCH):
-                count = min(CHUNKS_PER_BATCH, chunks - first)
-                task = Task(source.location, first, count, self._options.only)
-                self._planned.append(_Planned(source, task, first == 0, first + count == chunks))
-                yield task
+        for planned in plan(sources, self._options.only, self._reader):
+            self._planned.append(planned)
+            yield planned.task
 
     def _begin(self, source: Source) -> None:
         row = self._writer.open_source(source, self._options.exhibit, self._options.expected_sha256)
         summary = SourceSummary(source.path, source.argument, source.size)
-        self._open.append(_Reading(source, row, self._hasher.submit(source.sha256), source.head(), summary))
+        before = self._hasher.submit(source.sha256) if source.found_sha256 is None else _known(source.found_sha256)
+        self._open.append(_Reading(source, row, before, summary))
 
     def _take(self, task: Task, result: Outcome) -> None:
         summary = self._open[-1].summary
         if isinstance(result, OSError):
-            problem = unreadable(self._open[-1].source.location, result)
+            problem = unreadable(self._open[-1].source.place, result)
             summary.error = summary.error or f"{problem} (at chunk {task.first})"
             return
         before = summary.counts.found
@@ -168,10 +161,15 @@ class _Ingestion:
         if self._progress:
             self._progress.advance(task.count * CHUNK_SIZE, summary.counts.found - before)
 
-    def _end(self) -> None:
-        """All batches of the newest source are in: hash it again, to show that reading did not change it."""
+    def _end(self, planned: Planned) -> None:
+        """All batches of the newest source are in: hash it again, to show that reading did not change it.
+
+        Of a member of a container, what was read has been hashed on the way.
+        """
         reading = self._open[-1]
-        reading.after = self._hasher.submit(reading.source.sha256)
+        reading.summary.error = reading.summary.error or planned.problem
+        digest = planned.sha256
+        reading.after = self._hasher.submit(reading.source.sha256) if digest is None else _known(digest)
         self._uncommitted += CHUNK_SIZE  # many small files are work, too
         if self._progress:
             self._progress.file_done(reading.source.path)
@@ -215,7 +213,7 @@ class _Ingestion:
             )
         elif expected and expected.lower() != summary.sha256:
             problems.append(f"SHA-256 is {summary.sha256}, but {expected.lower()} was expected")
-        if cut := cut_short(reading.head, summary.size):
+        if cut := cut_short(reading.source.head, summary.size):
             problems.append(cut)
         return [f"{summary.path}: {problem}" for problem in problems]
 
@@ -226,3 +224,10 @@ class _Ingestion:
             (row,),
         )
         return [Loss(*values) for values in rows]
+
+
+def _known(digest: str) -> Future[str]:
+    """Return a hash that is known already in the place of one that is being made."""
+    future: Future[str] = Future()
+    future.set_result(digest)
+    return future

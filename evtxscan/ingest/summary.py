@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.discover import Skipped
+from evtxscan.store.stale import StaleCounts
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class SourceSummary:
     counts: Counts = field(default_factory=Counts)
     losses: list[Loss] = field(default_factory=list)
     error: str | None = None
+    stale: StaleCounts = field(default_factory=StaleCounts)
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Summary:
     sources: list[SourceSummary] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     errors: list[EvidenceError] = field(default_factory=list)
+    stale: StaleCounts = field(default_factory=StaleCounts)
+    """Of the whole case, each chunk's once."""
 
     @property
     def totals(self) -> Counts:

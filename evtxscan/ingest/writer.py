@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import compress
 
@@ -20,6 +20,7 @@ from evtxscan.ingest.summary import Counts
 from evtxscan.ingest.values import ValueIds
 from evtxscan.store.case import Case
 from evtxscan.store.finish import index_chunks
+from evtxscan.store.templates import note_slack
 
 # Ids remembered per column as noted in column_value; a bound on memory, not on what is noted.
 _NOTED = 20_000
@@ -91,16 +92,23 @@ class Writer:
     def add(self, source: int, batch: Batch) -> Counts:
         """Store a batch of ``source`` and return what became of its records."""
         places = [self._place(result) for result in batch.chunks]
-        ids = self._values.resolve(batch.strings)
-        ids.append(-1)  # where cells of -1, no value, find themselves
-        seen: dict[str, set[int]] = {}
-        for group in batch.groups:
-            self._store(group, places, ids, seen)
-        self._note_values(seen, ids)
+        self._store_all(batch.groups, batch.strings, places)
         counts = Counts()
         for result, place in zip(batch.chunks, places, strict=True):
             counts.add(self._account(source, result, place))
         return counts
+
+    def add_stale(self, chunks: Sequence[int], groups: list[Group], strings: list[str]) -> None:
+        """Store stale records of chunks (row ids) that the case has; no count of live records includes them."""
+        self._store_all(groups, strings, [_Place(row, is_wanted=True) for row in chunks])
+
+    def _store_all(self, groups: list[Group], strings: list[str], places: list[_Place]) -> None:
+        ids = self._values.resolve(strings)
+        ids.append(-1)  # where cells of -1, no value, find themselves
+        seen: dict[str, set[int]] = {}
+        for group in groups:
+            self._store(group, places, ids, seen)
+        self._note_values(seen, ids)
 
     def _place(self, result: ChunkResult) -> _Place:
         found = self._db.execute("SELECT id, only_categories FROM chunk WHERE sha256 = ?", (result.sha256,)).fetchone()
@@ -155,6 +163,8 @@ class Writer:
             ),
         )
         row = int(cursor.lastrowid or 0)
+        if result.slack is not None:
+            note_slack(self._db, row, result.slack)
         if result.losses:
             self._db.executemany(
                 "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",

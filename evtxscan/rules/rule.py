@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,19 @@ DEFAULT_LOOKBACK = "now-6m"
 """How far back Kibana looks with a rule that does not say."""
 
 _Read = TypeVar("_Read")
+# How tomllib ends its messages.
+_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SigmaFacts:
+    """What a Sigma rule says beside what every rule does, as words and ISO dates; empty where it says nothing."""
+
+    level: str
+    status: str
+    logsource: str
+    date: str
+    modified: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,7 @@ class Rule:
     ``query`` is the text of the condition; ``query_line`` the line of the file it begins at, for error messages.
     ``filters`` are conditions in Elasticsearch's Query DSL beside the query. ``threshold`` and ``new_terms`` are there
     for rules of these types; ``lookback``, the window of a threshold, is how many milliseconds one run looks back.
+    ``sigma`` is there for Sigma rules, whose ``query`` is the EQL that was made of them.
     """
 
     path: str
@@ -55,30 +70,29 @@ class Rule:
     lookback: int | None = None
     threshold: Threshold | None = None
     new_terms: NewTerms | None = None
+    sigma: SigmaFacts | None = None
 
 
 def read_rule(path: Path) -> Rule:
     """Read one rule file. Raises RuleError that names the file and what is wrong with it."""
+    return parse_rule(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a rule file's bytes. Raises RuleError that names the file and why it cannot be read."""
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise RuleError(str(path), f"cannot be read: {error.strerror or error}") from error
-    return parse_rule(raw, str(path))
 
 
 def parse_rule(raw: bytes, path: str) -> Rule:
     """Parse the bytes of a rule file; ``path`` is what messages call it. Raises RuleError."""
-    try:
-        text = raw.decode("utf-8")
-        content = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(path, f"no valid TOML: {error}") from error
-    except RecursionError as error:
-        raise RuleError(path, "no valid TOML: nested too deep") from error
+    text, content = read_toml(raw, path)
     table = content.get("rule")
     if not isinstance(table, dict):
         raise RuleError(path, "no [rule] table; a rule file has the layout of Elastic's detection rules")
-    get = _Getter(table, path)
+    get = _Getter(table, path, text)
     rule_type = get.text("type")
     is_threshold = rule_type == "threshold"
     query = get.text("query", required=rule_type != "machine_learning")
@@ -110,6 +124,27 @@ def parse_rule(raw: bytes, path: str) -> Rule:
     )
 
 
+def read_toml(raw: bytes, path: str) -> tuple[str, dict[str, Any]]:
+    """Return a TOML file as text and parsed; ``path`` is what messages call it. Raises RuleError with the place."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RuleError(path, f"no valid TOML: not UTF-8 at byte {error.start}") from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, place = str(error), _PLACE.search(str(error))
+        if place is None:
+            raise RuleError(path, f"no valid TOML: {message}") from error
+        line, column = int(place[1]), int(place[2])
+        lines = text.splitlines()
+        excerpt = lines[line - 1] if line <= len(lines) else ""
+        message = message.removesuffix(place[0]).rstrip()
+        raise RuleError(path, f"no valid TOML: {message}", line, column, excerpt) from error
+    except RecursionError as error:
+        raise RuleError(path, "no valid TOML: nested too deep") from error
+
+
 def _line_of_query(text: str) -> int:
     """Return the line of the file that holds the first line of the query's text (a newline opening it is trimmed)."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -121,47 +156,76 @@ def _line_of_query(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Getter:
-    """Reads typed entries of the [rule] table."""
+    """Reads typed entries of the [rule] table; ``source`` is the text of the file, for the places of errors."""
 
     table: dict[str, Any]
     path: str
+    source: str
 
     def text(self, key: str, *, required: bool = True) -> str:
         value = self.table.get(key, None if required else "")
         if isinstance(value, str) and (value or not required):
             return value
-        raise RuleError(self.path, f"[rule] {key} has to be a text, it is {_name(value)}")
+        raise self.error(key, f"[rule] {key} has to be a text, it is {_name(value)}")
 
     def one_of(self, key: str, allowed: tuple[str, ...]) -> str:
         value = self.text(key)
         if value not in allowed:
-            raise RuleError(self.path, f"[rule] {key} is {value!r}, it has to be one of {', '.join(allowed)}")
+            raise self.error(key, f"[rule] {key} is {value!r}, it has to be one of {', '.join(allowed)}")
         return value
 
     def number(self, key: str) -> int:
         value = self.table.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        raise RuleError(self.path, f"[rule] {key} has to be a whole number, it is {_name(value)}")
+        raise self.error(key, f"[rule] {key} has to be a whole number, it is {_name(value)}")
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.table.get(key, [])
         value = [value] if isinstance(value, str) else value
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             return tuple(value)
-        raise RuleError(self.path, f"[rule] {key} has to be a list of texts, it is {_name(value)}")
+        raise self.error(key, f"[rule] {key} has to be a list of texts, it is {_name(value)}")
 
     def tables(self, key: str) -> tuple[dict[str, Any], ...]:
         value = self.table.get(key, [])
         if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
             return tuple(value)
-        raise RuleError(self.path, f"[rule] {key} has to be a list of tables, it is {_name(value)}")
+        raise self.error(key, f"[rule] {key} has to be a list of tables, it is {_name(value)}")
 
     def read(self, key: str, reader: Callable[[object], _Read], default: object = None) -> _Read:
         try:
             return reader(self.table.get(key, default))
         except MalformedError as error:
-            raise RuleError(self.path, f"[rule] {key}: {error}") from None
+            raise self.error(key, f"[rule] {key}: {error}") from None
+
+    def error(self, key: str, message: str) -> RuleError:
+        """Make the error for an entry, at the line that it stands on, or that of [rule] where it is missing."""
+        line, excerpt = line_of_entry(self.source, "[rule]", key)
+        return RuleError(self.path, message, line, 1 if line else None, excerpt)
+
+
+def line_of_entry(source: str, header: str, key: str, number: int = 1) -> tuple[int | None, str]:
+    """Return number and text of the line on which a table's entry begins, of its header where there is none.
+
+    ``header`` is the table's own line, ``number`` which of several tables of that name (from 1). A line of a text that
+    looks like an entry is taken for one: this is for messages.
+    """
+    found: tuple[int | None, str] = (None, "")
+    tables = 0
+    for place, line in enumerate(source.splitlines(), 1):
+        stripped = line.strip()
+        if stripped == header:
+            tables += 1
+            if tables == number:
+                found = (place, line)
+        elif found[0] is not None and stripped.startswith("[") and tables >= number and stripped.endswith("]"):
+            break
+        elif found[0] is not None and stripped.partition("=")[0].strip() == key and "=" in stripped:
+            return place, line
+        if tables > number:
+            break
+    return found
 
 
 def _name(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evtxscan.evtx.filetime import to_iso
 from evtxscan.store.case import Case, explained
+from evtxscan.store.stale import stale_counts
 
 
 def describe(case: Case) -> dict[str, Any]:
@@ -18,6 +19,8 @@ def describe(case: Case) -> dict[str, Any]:
             "sources": _rows(case, _SOURCES),
             "skipped": _rows(case, "SELECT path, argument, reason FROM skipped ORDER BY path, argument"),
             "losses": _rows(case, _LOSSES),
+            "slack": stale_counts(case.db).document(),
+            "carved": stale_counts(case.db, origin="carved").document(),
             "hosts": _hosts(case),
             "events": _rows(case, _EVENTS),
             "scripts": _rows(case, _SCRIPTS),

@@ -22,6 +22,8 @@ from evtxscan.evtx.mend import Unreadable, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_xml
 from evtxscan.evtx.walk import walk_chunk
 from evtxscan.store.case import Case, explained
+from evtxscan.store.stale_xml import stale_xml
+from evtxscan.store.templates import Templates
 
 # SQLite's limit on variables of one statement is higher; larger groups are no faster.
 _GROUP = 500
@@ -40,15 +42,16 @@ class Place:
     offset: int
     record_id: int | None
     mended: bool
+    origin: str = "live"
 
     @property
     def event_id(self) -> str:
         """The stable id of the event at this place: made of content and position alone."""
         return f"{self.sha256[:_ID_DIGITS]}-{self.chunk}-{self.offset}"
 
-    def order(self) -> tuple[str, int, int, str]:
-        """Sort key that does not depend on the order of ingest."""
-        return (self.sha256, self.chunk, self.offset, self.path)
+    def order(self) -> tuple[bool, str, int, int, str]:
+        """Sort key that does not depend on the order of ingest; places of live records come first."""
+        return (self.origin != "live", self.sha256, self.chunk, self.offset, self.path)
 
     def document(self) -> dict[str, Any]:
         """Return the entry of ``evtxscan.provenance``."""
@@ -57,7 +60,7 @@ class Place:
             "chunk": self.chunk,
             "offset": self.offset,
             "record_id": self.record_id,
-            "origin": "live",
+            "origin": self.origin,
         }
         return {**entry, "mended": True} if self.mended else entry
 
@@ -150,7 +153,7 @@ class Events:
         with explained(self._case.path):
             for start in range(0, len(rows), _GROUP):
                 group = list(rows[start : start + _GROUP])
-                for row, *place in self._db.execute(_places_sql(len(group)), group * 2):
+                for row, *place in self._db.execute(_places_sql(len(group)), group * 3):
                     result[row].add(Place(*place))
         return {row: tuple(sorted(places, key=Place.order)) for row, places in result.items()}
 
@@ -163,7 +166,7 @@ class Events:
         with explained(self._case.path):
             chunk, offset = (min(int(part), 2**62) for part in parts[1:])
             found = self._db.execute(_FIND_SQL, (f"{parts[0]}*", chunk, offset)).fetchall()
-        rows = {row for pair in found for row in pair if row is not None}
+        rows = {row for found_rows in found for row in found_rows if row is not None}
         if not rows:
             raise UsageError(f"{event_id}: no such event in {self._case.path}")
         if len(rows) > 1:
@@ -185,6 +188,9 @@ class Events:
         Raises EvidenceError when neither parser renders it (its JSON did once, so that is a parser's difference).
         """
         chunk, offset = self.chunk_of(row)
+        if (stale := self._stale(row)) is not None:
+            of, origin = stale
+            return stale_xml(self._templates, of, offset, chunk, origin)
         walk = walk_chunk(chunk)
         rendered = [r for r in render_xml([chunk.ljust(CHUNK_SIZE, b"\0")]) if not isinstance(r, RenderError)]
         if [record_id for record_id, _ in rendered] == [span.record_id for span in walk.spans]:
@@ -194,26 +200,47 @@ class Events:
             raise EvidenceError(f"the record cannot be rendered as XML: {record.detail}")
         return record.text
 
+    @cached_property
+    def _templates(self) -> Templates:
+        return Templates(self._db)
+
+    def _stale(self, row: int) -> tuple[int, str] | None:
+        """Return chunk and origin of an event whose record is a stale one, None for a live one."""
+        with explained(self._case.path):
+            found: tuple[int, str] | None = self._db.execute(
+                "SELECT r.chunk, r.origin FROM stale_record r JOIN event e ON e.chunk = r.chunk"
+                ' AND e."offset" = r."offset" WHERE e.id = ?',
+                (row,),
+            ).fetchone()
+        return found
+
 
 def _places_sql(count: int) -> str:
     marks = ",".join("?" * count)
     select = (
         "SELECT {event}, source.path, source.sha256, source_chunk.number,"
-        ' {place}."offset", e."winlog.record_id", e.mended'
+        ' {place}."offset", e."winlog.record_id", e.mended, {origin}'
         " FROM {tables} JOIN source_chunk ON source_chunk.chunk = {place}.chunk"
         " JOIN source ON source.id = source_chunk.source WHERE {event} IN ({marks})"
     )
-    own = select.format(event="e.id", place="e", tables="event e", marks=marks)
-    copies = select.format(
-        event="c.event", place="c", tables="event_copy c JOIN event e ON e.id = c.event", marks=marks
+    own_origin = (
+        "(SELECT coalesce(min(origin), 'live') FROM stale_record r"
+        ' WHERE r.chunk = e.chunk AND r."offset" = e."offset")'
     )
-    return f"{own} UNION ALL {copies}"
+    own = select.format(event="e.id", place="e", tables="event e", marks=marks, origin=own_origin)
+    copies = select.format(
+        event="c.event", place="c", tables="event_copy c JOIN event e ON e.id = c.event", marks=marks, origin="'live'"
+    )
+    of_stale = "stale_record r JOIN event e ON e.id = r.event"
+    stale = select.format(event="r.event", place="r", tables=of_stale, marks=marks, origin="r.origin")
+    return f"{own} UNION ALL {copies} UNION ALL {stale} AND r.state = 'copy'"
 
 
 _FIND_SQL = """
-SELECT event.id, event_copy.event
+SELECT event.id, event_copy.event, stale_record.event
 FROM source JOIN source_chunk ON source_chunk.source = source.id
 LEFT JOIN event ON event.chunk = source_chunk.chunk AND event."offset" = ?3
 LEFT JOIN event_copy ON event_copy.chunk = source_chunk.chunk AND event_copy."offset" = ?3
+LEFT JOIN stale_record ON stale_record.chunk = source_chunk.chunk AND stale_record."offset" = ?3
 WHERE source.sha256 GLOB ?1 AND source_chunk.number = ?2
 """

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which part of a case to look at: FILETIME ticks (both inclusive), host names, and recorded fields only or not."""
+    """Which part of a case to look at: FILETIME ticks (both inclusive), host names, and recorded fields only or not.
+
+    ``defend_values``: rules for Elastic Defend see its values, too (never with recorded fields only).
+    """
 
     start: int | None = None
     end: int | None = None
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
+    defend_values: bool = True
+
+    @property
+    def translates(self) -> bool:
+        """Whether rules for Elastic Defend are translated."""
+        return self.defend_values and not self.observed_only

@@ -11,9 +11,9 @@ CREATE TABLE rule (
 CREATE TABLE finding (
     id TEXT PRIMARY KEY,        -- made of the rule and the event, the same in every run
     rule TEXT NOT NULL REFERENCES rule(id),
-    event INTEGER REFERENCES event(id),
-    host TEXT NOT NULL,
-    time TEXT NOT NULL,         -- @timestamp
+    event INTEGER REFERENCES event(id),  -- NULL: the finding is several events
+    host TEXT NOT NULL,         -- in lower case; empty: its events are of several hosts
+    time TEXT NOT NULL,         -- @timestamp of the (first) event
     document TEXT NOT NULL      -- JSON, as `detect --format ndjson` gives it
 ) WITHOUT ROWID;
 CREATE INDEX finding_by_rule ON finding(rule, host, time);

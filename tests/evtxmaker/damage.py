@@ -136,3 +136,15 @@ def overwrite(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def stale_places(path: Path, chunk: int) -> list[int]:
+    """Return the offsets in the file of the records behind a chunk's live data."""
+    data = path.read_bytes()
+    start = FILE_HEADER_SIZE + chunk * CHUNK_SIZE
+    (free,) = struct.unpack_from("<I", data, start + _FREE_SPACE)
+    found, at = [], start + free
+    while data[at : at + 4] == b"**\0\0":
+        found.append(at)
+        at += struct.unpack_from("<I", data, at + 4)[0]
+    return found

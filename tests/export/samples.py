@@ -191,12 +191,20 @@ def security_finding() -> Document:
 
 
 def sequence_finding() -> Document:
-    """A sequence with a missing event, as later rules will give."""
+    """A start that is not followed by another event within the log, which ends too early to say so."""
     finding = sysmon_finding()
     ours = finding["evtxscan"]
-    event = {**finding, "evtxscan": {name: ours[name] for name in ("event", "provenance", "raw_xml")}}
-    kept = {name: ours[name] for name in ("finding", "rule", "matched", "relies_on_missing")}
-    return {"evtxscan": {**kept, "events": [event, None], "join_keys": ["{b3a1c5d2-3c53-69b1-4e02-00000000a700}"]}}
+    event = {**finding, "evtxscan": {name: ours[name] for name in ("event", "provenance", "session", "raw_xml")}}
+    kept = {name: ours[name] for name in ("finding", "rule", "relies_on_missing", "sessions_open", "logons_before")}
+    return {
+        "evtxscan": {
+            **kept,
+            "matched": [{"event": 0, **entry} for entry in ours["matched"]],
+            "events": [event, None],
+            "join_keys": ["{b3a1c5d2-3c53-69b1-4e02-00000000a700}"],
+            "not_covered": [{"event": 1, "reason": "log_ends_inside"}],
+        }
+    }
 
 
 def threshold_finding() -> Document:

@@ -10,7 +10,7 @@ from referencing.jsonschema import DRAFT202012
 
 from evtxscan import schema
 
-NAMES = ("event", "finding", "detect", "ingest")
+NAMES = ("event", "finding", "sequence", "detect", "ingest", "rules")
 
 
 def load(name: str) -> dict[str, Any]:

@@ -34,6 +34,14 @@ SELECT s.path, s.sha256, sc.number, hex(c.sha256) FROM source_chunk sc JOIN sour
 JOIN chunk c ON c.id = sc.chunk ORDER BY 1, 2, 3
 """
 _SOURCES = "SELECT path, sha256, size, state, error, found, lost, filtered FROM source ORDER BY path, sha256"
+LIVE = "id NOT IN (SELECT event FROM stale_record WHERE state = 'event')"
+"""What events of live records are, in SQL."""
+_STALE = """
+SELECT hex(c.sha256), r."offset", r.size, r.record_id, r.written, r.origin, r.state, r.template, r.template_id,
+    r.reason, r.detail, r.document, hex(o.sha256), e."offset"
+FROM stale_record r JOIN chunk c ON c.id = r.chunk LEFT JOIN event e ON e.id = r.event
+LEFT JOIN chunk o ON o.id = e.chunk ORDER BY 1, 2
+"""
 _HOSTS = """
 SELECT k.definition, v.text, events, first, last FROM event_count n JOIN kind k ON k.id = n.kind
 LEFT JOIN value v ON v.id = n.host ORDER BY 1, 2
@@ -65,6 +73,7 @@ def content(case: Path) -> dict[str, list[Row]]:
         "chunks": read(case, _CHUNKS),
         "places": read(case, _PLACES),
         "sources": read(case, _SOURCES),
+        "stale records": read(case, _STALE),
         "hosts": read(case, _HOSTS),
         "processes": read(case, _PROCESSES),
         "chunk bytes": [(hashlib.sha256(data).hexdigest(),) for (data,) in read(case, _BYTES)],
@@ -80,11 +89,23 @@ def faults(case: Path) -> list[str]:
         "a record is stored twice": 'SELECT chunk, "offset" FROM event GROUP BY 1, 2 HAVING count(*) > 1',
         "a record is an event and a copy": 'SELECT chunk, "offset" FROM event JOIN event_copy USING (chunk, "offset")',
         "a chunk miscounts its events": (
-            "SELECT c.id FROM chunk c WHERE c.events <> (SELECT count(*) FROM event e WHERE e.chunk = c.id)"
+            "SELECT c.id FROM chunk c WHERE c.events <> (SELECT count(*) FROM event e WHERE e.chunk = c.id"
+            " AND e.id NOT IN (SELECT event FROM stale_record WHERE state = 'event'))"
             " + (SELECT count(*) FROM event_copy p WHERE p.chunk = c.id)"
         ),
         "a chunk miscounts its losses": (
             "SELECT c.id FROM chunk c WHERE c.lost <> (SELECT count(*) FROM loss l WHERE l.chunk = c.id)"
+        ),
+        "a stale record is counted as live": (
+            "SELECT sum(events) FROM event_count HAVING sum(events) <>"
+            " (SELECT count(*) FROM event) - (SELECT count(*) FROM stale_record WHERE state = 'event')"
+        ),
+        "a stale record is an event of another": (
+            'SELECT r.chunk, r."offset" FROM stale_record r JOIN event e ON e.id = r.event'
+            ' WHERE (r.state = \'event\') <> (e.chunk = r.chunk AND e."offset" = r."offset")'
+        ),
+        "a stale record has no event": (
+            "SELECT chunk, \"offset\" FROM stale_record WHERE (state IN ('event', 'copy')) <> (event IS NOT NULL)"
         ),
         "a record is neither stored nor lost": (
             "SELECT id FROM chunk WHERE records <> events + lost AND only_categories IS NULL"

@@ -38,7 +38,8 @@ EXPLAINED = {
 }
 _KINDS = """
 SELECT source.path, channel, code, count(*) FROM source JOIN source_chunk ON source_chunk.source = source.id
-JOIN (SELECT chunk, kind FROM event UNION ALL SELECT p.chunk, e.kind FROM event_copy p JOIN event e ON e.id = p.event)
+JOIN (SELECT chunk, kind FROM event WHERE id NOT IN (SELECT event FROM stale_record WHERE state = 'event')
+    UNION ALL SELECT p.chunk, e.kind FROM event_copy p JOIN event e ON e.id = p.event)
     AS stored ON stored.chunk = source_chunk.chunk
 JOIN kind ON kind.id = stored.kind GROUP BY 1, 2, 3
 """
@@ -137,7 +138,7 @@ def test_every_event_can_be_exported(case: tuple[Path, dict[str, Any]]) -> None:
     """Catches a real event that breaks a document, a schema or a table."""
     path, summary = case
     lines = evtxscan("query", "any where true", "--case", path, "--format", "ndjson").lines
-    assert len(lines) == summary["totals"]["stored"]
+    assert len(lines) == summary["totals"]["stored"] + summary["slack"]["events"]
     whole = [event for event in lines if "@timestamp" in event]
     assert len(lines) - len(whole) <= 2  # records whose System part is zeros
     for event in [*lines[::20], *(event for event in lines if "@timestamp" not in event)]:

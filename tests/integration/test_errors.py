@@ -328,8 +328,9 @@ def test_a_rule_that_does_not_parse_shows_the_place(case: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("sequence [any where true] [any where true]", "line 1, column 1: sequences are not supported yet"),
-        ("any where true | head 3", "line 1, column 18: pipes are not supported yet"),
+        ("sequence [any where true] ![any where true]", "line 1, column"),
+        ("sequence by host.id [any where true] by user.name [any where true]", "line 1, column"),
+        ("any where true | unique host.id", "line 1, column 18: pipe unique is not supported; use head or tail"),
         ("sample by host.name [any where true] [any where true]", "sample"),
         ("any where process.name regex~ \"[\"", "line 1, column"),
         ("any where cidrMatch(source.ip, \"10.0.0.0/99\")", "line 1, column"),

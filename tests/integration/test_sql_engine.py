@@ -17,7 +17,7 @@ from evtxscan.eql import run
 from evtxscan.eql.binder import BoundEventQuery
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.sql.run import CaseQueries, read_query
-from evtxscan.errors import EqlError, EqlUnsupportedError
+from evtxscan.errors import EqlError
 from evtxscan.store.case import Case
 from evtxscan.store.events import Events
 from evtxscan.store.scope import Scope
@@ -44,7 +44,9 @@ class Both:
 
     def by_sql(self, text: str) -> list[str]:
         """Return the ids of the events that a query finds, in order."""
-        rows = self._queries.matches(self._queries.compile(read_query(text)))
+        bound = read_query(text)
+        assert isinstance(bound, BoundEventQuery)
+        rows = self._queries.matches(self._queries.compile(bound))
         return [self._ids[row] for row in rows]
 
     def by_memory(self, text: str) -> list[str]:
@@ -145,11 +147,8 @@ def pad(time: str) -> str:
 
 
 def runs(text: str) -> bool:
-    """Tell whether a query is one for single events that a case can be asked."""
-    try:
-        return isinstance(read_query(text), BoundEventQuery)
-    except EqlUnsupportedError:
-        return False
+    """Tell whether a query asks for single events; tests/integration/test_sequences.py has the others."""
+    return isinstance(read_query(text), BoundEventQuery)
 
 
 @pytest.mark.skipif(not (RULES and CORPUS), reason="EVTXSCAN_RULES or EVTXSCAN_CORPUS is not set")

@@ -20,7 +20,15 @@ def import_all() -> None:
     """Import every module of the package, which a command would do when it gets there."""
     for module in pkgutil.walk_packages(evtxscan.__path__, "evtxscan."):
         if not module.name.endswith("__main__"):
-            import_module(module.name)
+            _import(module.name)
+
+
+def _import(name: str) -> None:
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("evtxscan"):
+            raise  # anything else is of an extra that is not installed
 
 
 def begin(order: dict[str, str | list[str]]) -> None:

@@ -68,7 +68,7 @@ class FieldStore:
         if isinstance(found, Constant):
             return Fixed(found.values)
         if isinstance(found, Data):
-            return Computed((_data(found.path),), derive.one(str), ("data", found.path))
+            return Computed((event_data(found.path),), derive.one(str), ("data", found.path))
         if found.override is not None and self._has(found.override):
             return self._overridden(field, found, found.override)
         return self._plain(field, found)
@@ -78,7 +78,7 @@ class FieldStore:
             given = column(found.name)
             same = "number" if given.type == "long" else "text"
             return Computed((given,), _same, ("column", same), is_part=given.type == "keyword")
-        inputs = tuple(column(given) if isinstance(given, str) else _data(given) for given in found.inputs)
+        inputs = tuple(column(given) if isinstance(given, str) else event_data(given) for given in found.inputs)
         return Computed(inputs, found.fn, ("derived", found.fn), is_part=len(inputs) == 1 and field in _PARTS)
 
     def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
@@ -87,11 +87,11 @@ class FieldStore:
         def choose(recorded: object, *cells: object) -> tuple[Any, ...]:
             return (recorded,) if recorded is not None else plain.compute(*cells)
 
-        return Computed((_data(path), *plain.inputs), choose, ("override", self._mapping.id, field))
+        return Computed((event_data(path), *plain.inputs), choose, ("override", self._mapping.id, field))
 
     def _has(self, path: Path) -> bool:
         """Whether any record of the kind keeps a value beside its column; hardly one ever does."""
-        where = f"e.kind = ? AND e.data IS NOT NULL AND {_data(path).sql} IS NOT NULL"
+        where = f"e.kind = ? AND e.data IS NOT NULL AND {event_data(path).sql} IS NOT NULL"
         found = self._db.execute(f"SELECT 1 FROM event e WHERE {where} LIMIT 1", (self._row,)).fetchone()
         return found is not None
 
@@ -137,7 +137,7 @@ def _script(own: Data, scripts: Scripts) -> Computed:
         return scripts.joined(cell) if isinstance(cell, int) else cell
 
     # The row that stands for a block, else a text or nothing: a text that looks like a number is one all the same.
-    own_text = f"CAST({_data(own.path).sql} AS TEXT)"
+    own_text = f"CAST({event_data(own.path).sql} AS TEXT)"
     given = Input(f"iif(e.id IN (SELECT event FROM script_block), e.id, {own_text})", "json", (), read)
     return Computed((given,), _script_texts, ("script",), is_partial=_is_partial_script)
 
@@ -150,7 +150,7 @@ def _is_partial_script(script: str | JoinedScript | None) -> bool:
     return isinstance(script, JoinedScript) and not script.is_complete
 
 
-def _data(path: Path) -> Input:
+def event_data(path: Path) -> Input:
     """Return the input that is one value of the event's ``data``.
 
     A path of SQLite's ends a quoted name at the next quote and takes JSON's escapes as they stand: other names are

@@ -11,7 +11,7 @@ from evtxscan.eql.binder import BoundSequenceQuery
 from evtxscan.eql.engine import key_rank
 from evtxscan.eql.sequences import Hit, Key, MissingStage, Run, SequenceMatcher, without_missing
 from evtxscan.eql.sql.candidates import Candidate, Candidates, Item, Served
-from evtxscan.eql.sql.run import CaseQueries, as_sql, limited
+from evtxscan.eql.sql.run import CaseQueries, as_sql
 from evtxscan.store.case import explained
 
 # With more candidates than this, SQL leaves out those whose keys the rarest item does not have.
@@ -86,7 +86,7 @@ def compile_sequence(queries: CaseQueries, query: BoundSequenceQuery) -> Compile
 
 
 def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bool) -> list[Found]:
-    """Return the sequences of a case in Elasticsearch's order: by last event, then by join key.
+    """Return the sequences of a case in Elasticsearch's order: by last event, then by join key; no pipes applied.
 
     ``once``: the records of one process start are one event, so that a start which two logs have is in one sequence
     only, and never followed by itself. Otherwise every record is an event of its own, as it is for Elasticsearch.
@@ -107,7 +107,7 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
     runs = sorted(runs, key=lambda run: (run.hits[-1].order, [key_rank(value) for value in run.key]))
     if once:
         runs = _each_once(compiled, runs)
-    return list(limited((_found(compiled, run, doubts.get(id(run), ())) for run in runs), compiled.query.pipes))
+    return [_found(compiled, run, doubts.get(id(run), ())) for run in runs]
 
 
 def count_matches(queries: CaseQueries, item: Item) -> int:

@@ -1,0 +1,1 @@
+"""What the logs of a case cover, and what they do not."""

@@ -1,0 +1,162 @@
+"""Checks single records: the evidence's bytes, rendered by the second parser, against what the case has of them."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from evtxscan.ecs.columns import catalogue
+from evtxscan.ecs.document import document
+from evtxscan.ecs.mapping import mapping_for
+from evtxscan.evidence.evtx_layout import CHUNK_SIZE, RECORD_HEADER_SIZE, RECORD_MAGIC
+from evtxscan.evtx.compare import Difference, differences, read_fields
+from evtxscan.evtx.mend import Mended, mend_chunk
+from evtxscan.evtx.parse import RenderError, render_xml
+from evtxscan.evtx.second import SecondParser
+from evtxscan.evtx.walk import walk_chunk
+from evtxscan.ingest.batch import process_chunks
+
+Outcome = Literal["agrees", "differs", "cannot_render", "gone"]
+Against = Literal["evidence", "case"]
+OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "cannot_render", "gone")
+
+_RECORD = struct.Struct("<4sIQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check of one record gave.
+
+    ``against``: the evidence, or, where that is not at hand, the chunk that the case keeps. ``same_bytes``: whether
+    the record's bytes are those that were read (None: no evidence). ``differences`` are between the renderings of the
+    two parsers, ``altered`` between the record and the event that the case makes of it (ECS names).
+    """
+
+    outcome: Outcome
+    against: Against
+    same_bytes: bool | None
+    differences: tuple[Difference, ...] = ()
+    altered: tuple[Difference, ...] = ()
+    detail: str | None = None
+
+
+class KeptChunk:
+    """A chunk as the case keeps it: what the first parser makes of its records, and what the case should have of them.
+
+    ``bytes`` may be cut short; ``is_sound`` says whether they still have the hash under which they were stored.
+    """
+
+    def __init__(self, data: bytes, sha256: bytes) -> None:
+        self.bytes = data
+        self.is_sound = hashlib.sha256(data).digest() == sha256
+        self._first: dict[int, str | None] | None = None
+        self._documents: dict[int, dict[str, Any]] | None = None
+        self._second = SecondParser(data.ljust(CHUNK_SIZE, b"\0"))
+
+    def first(self, offset: int) -> str | RenderError:
+        """Return a record as the first parser's XML."""
+        if self._first is None:
+            self._first = dict(_first_renderings(self.bytes))
+        text = self._first.get(offset)
+        return RenderError("only python-evtx renders it: there is no second opinion") if text is None else text
+
+    def document(self, offset: int) -> dict[str, Any] | None:
+        """Return the flat ECS document that the record gives; None where there is no record to be read."""
+        if self._documents is None:
+            self._documents = dict(_documents(self.bytes))
+        return self._documents.get(offset)
+
+    def check(self, offset: int, stored: dict[str, Any], evidence: bytes | None) -> Checked:
+        """Check the record at ``offset``: ``stored`` is its event in the case, ``evidence`` the chunk as it is now."""
+        against: Against = "case" if evidence is None else "evidence"
+        data = self.bytes if evidence is None else evidence
+        same = None if evidence is None else evidence == self.bytes or self._same(offset, evidence)
+        altered = tuple(_altered(stored, self.document(offset)))
+        if missing := self._gone(offset, data):
+            return Checked("gone", against, same, altered=altered, detail=missing)
+        second = self._second if data == self.bytes else SecondParser(data.ljust(CHUNK_SIZE, b"\0"))
+        found = compare_renderings(self.first(offset), second.xml(offset))
+        if isinstance(found, RenderError):
+            outcome: Outcome = "differs" if altered or not self.is_sound else "cannot_render"
+            return Checked(outcome, against, same, altered=altered, detail=found.message)
+        if not self.is_sound:
+            detail = "the chunk in the case does not have its hash any more: the case was changed"
+            return Checked("differs", against, same, tuple(found), altered, detail)
+        return Checked("differs" if found or altered else "agrees", against, same, tuple(found), altered)
+
+    def _same(self, offset: int, data: bytes) -> bool:
+        size = _size(self.bytes, offset)
+        return self.bytes[offset : offset + size] == data[offset : offset + size]
+
+    def _gone(self, offset: int, data: bytes) -> str | None:
+        """Say what stands in a record's place where the record does not."""
+        if offset + RECORD_HEADER_SIZE > len(data):
+            return "the file ends before it"
+        magic, _, record_id = _RECORD.unpack_from(data, offset)
+        if magic != RECORD_MAGIC:
+            return "no record begins there"
+        expected = (
+            _RECORD.unpack_from(self.bytes, offset)[2] if offset + RECORD_HEADER_SIZE <= len(self.bytes) else None
+        )
+        return None if record_id == expected else f"record {record_id} stands there, not {expected}"
+
+
+def compare_renderings(first: str | RenderError, second: str | RenderError) -> list[Difference] | RenderError:
+    """Return where two renderings differ, or why there are no two that can be compared."""
+    for rendering in (first, second):
+        if isinstance(rendering, RenderError):
+            return rendering
+    fields = [read_fields(str(rendering)) for rendering in (first, second)]
+    for one in fields:
+        if isinstance(one, RenderError):
+            return one
+    return differences(*fields)  # type: ignore[arg-type]
+
+
+def _size(data: bytes, offset: int) -> int:
+    return int(_RECORD.unpack_from(data, offset)[1]) if offset + RECORD_HEADER_SIZE <= len(data) else 0
+
+
+def _first_renderings(data: bytes) -> Iterator[tuple[int, str | None]]:
+    """Yield offset and XML of each record; None for one that the first parser does not render."""
+    walk = walk_chunk(data)
+    plain = [r for r in render_xml([data.ljust(CHUNK_SIZE, b"\0")]) if not isinstance(r, RenderError)]
+    if [record_id for record_id, _ in plain] == [span.record_id for span in walk.spans]:
+        yield from ((span.offset, text) for span, (_, text) in zip(walk.spans, plain, strict=True))
+        return
+    for record in mend_chunk(data, walk, "xml"):
+        if isinstance(record, Mended):
+            yield record.span.offset, None if record.is_second else record.text
+
+
+def _documents(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Map the records of a chunk again, and yield offset and flat document."""
+    batch = process_chunks([data], 0)
+    for group in batch.groups:
+        mapping = mapping_for(group.kind)
+        for row, offset in enumerate(group.offsets):
+            columns = {
+                name: batch.strings[cells[row]] if catalogue()[name].type == "keyword" else cells[row]
+                for name, cells in group.columns.items()
+                if not (name in group.gaps and cells[row] == -1)
+            }
+            text = group.data[row] if group.data else ""
+            yield offset, document(group.kind, mapping, columns, orjson.loads(text) if text else None)
+
+
+def _altered(stored: dict[str, Any], made: dict[str, Any] | None) -> Iterator[Difference]:
+    if made is None:
+        yield Difference("*", "an event", None)
+        return
+    for field in sorted({*stored, *made}):
+        if stored.get(field) != made.get(field):
+            yield Difference(field, _shown(stored.get(field)), _shown(made.get(field)))
+
+
+def _shown(value: Any) -> str | None:  # noqa: ANN401 - a value of a document
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()

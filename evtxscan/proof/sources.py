@@ -1,0 +1,147 @@
+"""Finds the evidence of a case again, where it was or where it lies now, and hashes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from evtxscan.errors import EvidenceError
+from evtxscan.evidence.discover import discover
+from evtxscan.evidence.source import Opener, Source, plain_source
+from evtxscan.store.case import Case, explained
+
+SourceOutcome = Literal["unchanged", "changed", "missing", "unreadable"]
+SOURCE_OUTCOMES: tuple[SourceOutcome, ...] = ("unchanged", "changed", "missing", "unreadable")
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """What became of a source since it was read: ``sha256`` then and ``found_sha256`` now (None: not read now).
+
+    ``file`` is where its bytes are read from now; None where there is none.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    outcome: SourceOutcome
+    found_sha256: str | None = None
+    detail: str | None = None
+    file: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    path: str
+    argument: str
+    sha256: str
+    size: int
+
+
+def check_sources(case: Case, evidence: Sequence[Path], progress: Progress | None = None) -> list[SourceCheck]:
+    """Hash every source of a case as it is now.
+
+    ``evidence``: files or folders where the evidence lies now; without any, where ingest found it. ``progress`` is told
+    the bytes that were hashed. Raises CaseError, EvidenceError where a path of ``evidence`` does not exist.
+    """
+    for path in evidence:
+        if not path.exists():
+            raise EvidenceError(f"{path}: no such file or folder")
+    with explained(case.path):
+        rows = case.db.execute(
+            "SELECT path, min(argument), sha256, size FROM source GROUP BY path, sha256 ORDER BY path, sha256"
+        ).fetchall()
+    finder = _Finder(evidence, progress)
+    return [_check(_Known(*row), finder) for row in rows]
+
+
+def _check(known: _Known, finder: _Finder) -> SourceCheck:
+    if not known.sha256:
+        detail = "it could not be read when it was to be ingested"
+        return SourceCheck(known.path, known.sha256, known.size, "unreadable", detail=detail)
+    changed: tuple[Source, str] | None = None
+    problem: str | None = None
+    for candidate, is_named_so in finder.candidates(known):
+        found = finder.sha256(candidate)
+        if isinstance(found, EvidenceError):
+            problem = problem or str(found)
+        elif found == known.sha256:
+            return SourceCheck(known.path, known.sha256, known.size, "unchanged", found, file=candidate)
+        elif is_named_so and changed is None:
+            changed = (candidate, found)
+    if changed:
+        file, now = changed
+        moved = None if file.size == known.size else f"it has {file.size:,} bytes now, {known.size:,} when it was read"
+        return SourceCheck(known.path, known.sha256, known.size, "changed", now, moved, file)
+    if problem:
+        return SourceCheck(known.path, known.sha256, known.size, "unreadable", detail=problem)
+    detail = "not where it was; say with --evidence where it lies now" if not finder.evidence else "not found there"
+    return SourceCheck(known.path, known.sha256, known.size, "missing", detail=detail)
+
+
+class _Finder:
+    """Knows the files that may be sources of a case, and hashes each once."""
+
+    def __init__(self, evidence: Sequence[Path], progress: Progress | None) -> None:
+        self.evidence = evidence
+        self._progress = progress
+        self._hashes: dict[Opener, str | EvidenceError] = {}
+        self._under: dict[Path, list[Source]] = {}
+
+    def sha256(self, source: Source) -> str | EvidenceError:
+        """Return the hash of a file, or why it cannot be read."""
+        if source.opener not in self._hashes:
+            try:
+                self._hashes[source.opener] = source.sha256(self._progress)
+            except EvidenceError as error:
+                self._hashes[source.opener] = error
+        return self._hashes[source.opener]
+
+    def candidates(self, known: _Known) -> Iterator[tuple[Source, bool]]:
+        """Yield files that may be a source, and whether their name says so; the likely ones first."""
+        for place in self.evidence or [Path(known.argument)]:
+            yield from self._direct(place, known)
+        if self.evidence:
+            name = known.path.rpartition("/")[2]
+            same_name = [source for source in self._discovered if source.path.rpartition("/")[2] == name]
+            yield from ((source, True) for source in sorted(same_name, key=lambda s: -_shared(s.path, known.path)))
+            yield from ((source, False) for source in self._discovered if source.size == known.size)
+        else:
+            inside = self._inside(Path(known.argument))
+            yield from ((source, True) for source in inside if source.path == known.path)
+
+    def _direct(self, place: Path, known: _Known) -> Iterator[tuple[Source, bool]]:
+        """Yield the file of its own that has the source's name."""
+        name = known.path.rpartition("/")[2] if self.evidence else known.path
+        try:
+            if place.is_file():
+                if place.name == name:
+                    yield plain_source(place, str(place), known.path), True
+            elif (place / known.path).is_file():
+                yield plain_source(place / known.path, str(place), known.path), True
+        except OSError:
+            return  # what is there and cannot be read, finding it again says
+
+    def _inside(self, place: Path) -> list[Source]:
+        """Return what stands in the containers at a place."""
+        if place not in self._under:
+            self._under[place] = discover([place]).sources if place.exists() else []
+        return self._under[place]
+
+    @cached_property
+    def _discovered(self) -> list[Source]:
+        return discover(list(self.evidence)).sources
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many parts, from the last on, two paths share."""
+    count = 0
+    for left, right in zip(reversed(one.split("/")), reversed(other.split("/")), strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

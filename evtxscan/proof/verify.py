@@ -1,0 +1,122 @@
+"""The check of a case as a whole: its sources, then the records of its findings or all its records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evtxscan.proof.everything import check_all
+from evtxscan.proof.findings import FindingCheck, FindingChecks
+from evtxscan.proof.places import Chunks, PlaceCheck
+from evtxscan.proof.records import OUTCOMES, Outcome
+from evtxscan.proof.sources import SOURCE_OUTCOMES, SourceCheck, check_sources
+from evtxscan.store.case import Case, versions
+
+Conclusion = Literal["confirmed", "contradicted", "incomplete"]
+Told = Callable[[str, int, int], None]
+"""Progress: what is done (``bytes`` hashed, ``findings``, ``records``), how many of them, of how many in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to check.
+
+    ``evidence``: where it lies now (empty: where ingest found it); ``every_record``: all that the case has, not its
+    findings alone; ``jobs``: worker processes for that (None: one for each processor).
+    """
+
+    evidence: tuple[Path, ...] = ()
+    every_record: bool = False
+    jobs: int | None = None
+
+
+class Verification:
+    """The check of one case. Results come from ``findings`` or ``records``, which may be iterated once; the totals and
+    the conclusion are those of what was iterated. Methods may raise CaseError."""
+
+    def __init__(self, case: Case, options: Options, progress: Told | None = None) -> None:
+        """Hash the sources. Raises EvidenceError where a path of ``evidence`` does not exist."""
+        self._case = case
+        self._options = options
+        self._progress = progress or (lambda *_: None)
+        self.sources = self._check_sources(options.evidence)
+        self.versions = versions()
+        self.finding_counts: Counter[Outcome] = Counter()
+        self.record_counts: Counter[Outcome] = Counter()
+        self.against_case = 0
+        """Records checked against the chunk in the case, for want of the evidence."""
+
+    @property
+    def every_record(self) -> bool:
+        """Whether all records are checked, and not the findings."""
+        return self._options.every_record
+
+    def findings(self) -> Iterator[FindingCheck]:
+        """Yield the check of each finding."""
+        checks = FindingChecks(self._case, Chunks(self._case, self.sources))
+        total = len(checks)
+        for number, found in enumerate(checks, 1):
+            self.finding_counts[found.outcome] += 1
+            for record in found.records:
+                self._count(record.place.checked.outcome, record.place.checked.against, 1)
+            self._progress("findings", number, total)
+            yield found
+
+    def records(self, *, every: bool) -> Iterator[PlaceCheck]:
+        """Yield the check of each record, or of those alone that do not agree."""
+        total = self._case.db.execute(_PLACES).fetchone()[0]
+        self._progress("records", 0, total)
+        for found in check_all(self._case, self.sources, jobs=self._options.jobs, every=every):
+            for (outcome, against), count in sorted(found.counts.items()):
+                self._count(outcome, against, count)
+            self._progress("records", self.record_counts.total(), total)
+            yield from found.records
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """Whether the case is what the evidence says; incomplete where something could not be checked."""
+        sources: Sequence[SourceCheck] = self.sources
+        counts = self.record_counts + self.finding_counts
+        if counts["differs"] or counts["gone"] or any(source.outcome == "changed" for source in sources):
+            return "contradicted"
+        if counts["cannot_render"] or self.against_case or any(s.outcome != "unchanged" for s in sources):
+            return "incomplete"
+        return "confirmed"
+
+    def totals(self) -> dict[str, Any]:
+        """Return the counts as they stand in JSON."""
+        sources = Counter(source.outcome for source in self.sources)
+        return {
+            "conclusion": self.conclusion,
+            "sources": {name: sources[name] for name in SOURCE_OUTCOMES},
+            "findings": {name: self.finding_counts[name] for name in OUTCOMES},
+            "records": {name: self.record_counts[name] for name in OUTCOMES},
+            "records_against_case": self.against_case,
+        }
+
+    def _check_sources(self, evidence: tuple[Path, ...]) -> list[SourceCheck]:
+        total = self._case.db.execute(_BYTES).fetchone()[0] or 0
+        done = 0
+
+        def hashed(size: int) -> None:
+            nonlocal done
+            done += size
+            self._progress("bytes", done, total)
+
+        return check_sources(self._case, evidence, hashed)
+
+    def _count(self, outcome: Outcome, against: str, count: int) -> None:
+        self.record_counts[outcome] += count
+        if against == "case":
+            self.against_case += count
+
+
+_BYTES = "SELECT sum(size) FROM (SELECT DISTINCT path, sha256, size FROM source)"
+_PLACES = """
+SELECT coalesce(sum(events), 0) FROM chunk
+JOIN (SELECT DISTINCT path, sha256, number, chunk FROM source_chunk JOIN source ON source.id = source) p
+ON p.chunk = chunk.id
+"""
