@@ -11,15 +11,20 @@ import os
 import pkgutil
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 import evtxscan
 from evtxscan.cli import main
+
+# Modules that need a package which only an extra installs.
+OF_EXTRAS = {"evtxscan.evidence.containers.image_layer": "dfvfs"}
 
 
 def import_all() -> None:
     """Import every module of the package, which a command would do when it gets there."""
     for module in pkgutil.walk_packages(evtxscan.__path__, "evtxscan."):
-        if not module.name.endswith("__main__"):
+        needs = OF_EXTRAS.get(module.name)
+        if not module.name.endswith("__main__") and (needs is None or find_spec(needs)):
             import_module(module.name)
 
 
