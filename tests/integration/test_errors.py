@@ -362,7 +362,7 @@ def test_a_broken_rule_does_not_stop_the_others(case: Path, tmp_path: Path, form
     """Catches rules that are not run because of another one, and rules that are left out without a word."""
     rules = tmp_path / "rules"
     rule(rules / "1.toml", "any where ((", name="unparsable")
-    rule(rules / "2.toml", "sequence [any where true] [any where true]", name="sequence")
+    rule(rules / "2.toml", "sample by host.name [any where true] [any where true]", name="sample")
     rule(rules / "3.toml", "from x", name="other-language", kind="esql")
     rule(rules / "sub" / "4.toml", 'any where event.code == "6005"', name="good")
     rule(rules / "sub" / "5.toml", 'any where event.code == "12"', name="good")
