@@ -38,8 +38,8 @@ def source_documents(case: Case) -> list[dict[str, Any]]:
     with explained(case.path):
         sources = _rows(case, _CONTENT)
         for source in sources:
-            rows = _rows(case, _LOSSES_OF, (source.pop("id"),))
-            source.update(known=0, losses=rows)
+            row = source.pop("id")
+            source.update(known=0, losses=_rows(case, _LOSSES_OF, (row,)), slack=stale_counts(case.db, row).document())
     return sources
 
 
