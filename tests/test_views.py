@@ -19,6 +19,7 @@ from evtxscan.casework import Filters, ingest_evidence, query, settled
 from evtxscan.casework import detect as run_rules
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ingest.run import Options
+from evtxscan.store.case import migrations
 from tests.evtxmaker import Event, Value, template, write_log
 
 EVIDENCE = Path(__file__).parents[1] / "testdata" / "evidence"
@@ -267,5 +268,5 @@ def test_questions_read_only_their_kinds(case: Path, view: str) -> None:
 
 def test_views_come_last(views: sqlite_utils.Database) -> None:
     """A view that a later migration's table would replace has to be made anew there."""
-    made_by = schema.read_text("migrations/0006_views.sql") + schema.read_text("migrations/0010_script_blocks.sql")
+    made_by = "".join(schema.read_text(name) for name in migrations() if name >= "migrations/0006_views.sql")
     assert all(f"CREATE VIEW {name} AS" in made_by for name in views.view_names())

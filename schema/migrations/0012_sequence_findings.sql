@@ -17,10 +17,12 @@ SELECT
     json_array_length(event, '$.evtxscan.inferred') AS inferred,  -- number of inferred fields; NULL: none
     relies_on_missing,                      -- number of fields that are missing
     json_extract(event, '$.evtxscan.event.id') AS event_id,  -- the id that evtxscan show takes
+    suppressed,                             -- the reason for which it is set aside; NULL: it is not
     events                                  -- number of events that the finding's document holds
 FROM (
     SELECT
         finding.id AS finding, rule.name AS "rule", rule.severity AS severity, finding.host AS host, finding.time AS time,
+        finding.suppressed AS suppressed,
         json_array_length(document, '$.evtxscan.relies_on_missing') AS relies_on_missing,
         coalesce((SELECT value FROM json_each(document, '$.evtxscan.events') WHERE type = 'object' LIMIT 1), document)
             AS event,
