@@ -14,6 +14,7 @@ from tests.evtxmaker import Event, damage, template
 from tests.export.schemas import faults
 from tests.integration import logs
 from tests.integration.command import evtxscan
+from tests.integration.content import read
 
 Document: TypeAlias = dict[str, Any]
 
@@ -92,6 +93,14 @@ def test_a_start_in_two_logs_is_one_event_of_a_sequence(twice: Path) -> None:
     assert len(run_rule(twice, f"sequence by host.id with maxspan=1s {item} {item}").findings) == 0
     by_record = run_rule(twice, f"sequence by host.id with maxspan=1s {item} {item}", observed_only=True).findings
     assert [records(finding) for finding in by_record] == [["1", "4688"]] * 3
+
+
+def test_the_view_of_findings_shows_the_first_event(twice: Path) -> None:
+    """Catches a later migration that makes the view for single events again."""
+    item = '[process where process.name : "tool0.exe"]'
+    run_rule(twice, f"sequence by host.id {item} {item}")
+    rows = read(twice / "case.db", 'SELECT "process.executable", events, event_id IS NULL FROM findings')
+    assert rows == [("C:\\Windows\\System32\\tool0.exe", 2, 0)] * 2
 
 
 def test_either_record_of_a_start_may_meet_an_item(twice: Path) -> None:
