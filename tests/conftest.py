@@ -13,6 +13,7 @@ MATERIAL = {
     "EVTXSCAN_CONFORMANCE": f"{CONFORMANCE_CASES} conformance cases were not run",
     "EVTXSCAN_CORPUS": "the tests on public event logs were not run",
     "EVTXSCAN_RULES": "Elastic's rules were not parsed",
+    "EVTXSCAN_SIGMA": "SigmaHQ's rules and regression logs were not run",
 }
 
 

@@ -26,7 +26,7 @@ from sigma.types import (
 )
 
 from evtxscan.sigma.errors import ConversionError
-from evtxscan.sigma.tables import KEYWORD, Fields, Target, categories, fields_of
+from evtxscan.sigma.tables import KEYWORD, Fields, Place, Target, categories, fields_of
 
 _Item: TypeAlias = SigmaDetectionItem | SigmaDetection
 _NUMBER = re.compile(
@@ -59,8 +59,9 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc]
             self._count_empty_as_missing(item)
         if target is None:
             return None
-        if len(target.fields) == 1 and not target.convert and not target.values and item.field is not None:
-            item.field = target.fields[0]
+        only = target.places[0] if len(target.places) == 1 else None
+        if only and only.is_everywhere and not target.convert and not target.values and item.field is not None:
+            item.field = only.field
             return item
         if item.value_linking is ConditionOR and target.convert == "hashes":
             return _any_hash(item, target)
@@ -72,7 +73,7 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc]
     def _alternatives(self, item: SigmaDetectionItem, target: Target) -> _Item:
         """Return tests of whole lists, one for each field: shorter than one for each value and field."""
         values = [_translated(item, target, value) for value in item.value if not isinstance(value, SigmaNull)]
-        tests: list[_Item] = [_test(item, field, *values) for field in target.fields] if values else []
+        tests = [_placed(item, place, *values) for place in target.places] if values else []
         if len(values) < len(item.value):
             tests.append(_all([_test(item, field, SigmaNull()) for field in target.fields]))
         return _any(tests)
@@ -98,8 +99,9 @@ class FitFields(DetectionItemTransformation):  # type: ignore[misc]
         if target.convert == "registry_data":
             return _registry_data(item, target.fields[0], value)
         value = _translated(item, target, value)
-        tests: list[_Item] = [_test(item, field, value) for field in target.fields]
-        return _all(tests) if isinstance(value, SigmaNull) else _any(tests)
+        if isinstance(value, SigmaNull):
+            return _all([_test(item, field, value) for field in target.fields])
+        return _any([_placed(item, place, value) for place in target.places])
 
 
 def _translated(item: SigmaDetectionItem, target: Target, value: SigmaType) -> SigmaType:
@@ -113,6 +115,18 @@ def _translated(item: SigmaDetectionItem, target: Target, value: SigmaType) -> S
 
 def _test(item: SigmaDetectionItem, field: str, *values: SigmaType) -> SigmaDetectionItem:
     return SigmaDetectionItem(field, [], list(values), source=item.source, auto_modifiers=False)
+
+
+def _placed(item: SigmaDetectionItem, place: Place, *values: SigmaType) -> _Item:
+    """Return the test of one field in the events that it is for."""
+    tests: list[_Item] = []
+    if place.codes or place.not_codes:
+        codes = [SigmaString.from_str(code) for code in place.codes or place.not_codes]
+        tests.append(_test(item, "event.code", *codes))
+        tests[0].negated = bool(place.not_codes)
+    if place.without:
+        tests.append(_test(item, place.without, SigmaNull()))
+    return _all([*tests, _test(item, place.field, *values)])
 
 
 def _any(tests: list[_Item]) -> _Item:

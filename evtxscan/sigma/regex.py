@@ -289,10 +289,10 @@ class _Parser:
         if not self._peek("{") or end < 0:
             return None
         low, comma, high = self._text[self._at + 1 : end].partition(",")
-        if not low.isdecimal() or not (high.isdecimal() or not high):
+        if not (low + high).isdecimal() or not (low.isdecimal() or not low) or (not low and not comma):
             return None  # a brace that is no quantifier stands for itself
         self._at = end + 1
-        return int(low), (int(high) if high else None) if comma else int(low)
+        return int(low or 0), (int(high) if high else None) if comma else int(low)
 
     def _atom(self) -> Node | None:
         char = self._next()

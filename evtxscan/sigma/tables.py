@@ -22,18 +22,41 @@ ANY_OTHER = "*"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """One field that may hold the value: in events of these ids, in all but these, and where another field has none.
+
+    Without the ids, an event that never has the field would count as one that lacks it, and stay undecided.
+    """
+
+    field: str
+    codes: tuple[str, ...] = ()
+    not_codes: tuple[str, ...] = ()
+    without: str = ""
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Tell whether the field alone decides."""
+        return not (self.codes or self.not_codes or self.without)
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """Where a field of Sigma's is: in any of ``fields``.
+    """Where a field of Sigma's is: in any of ``places``.
 
     ``convert`` names what has to be done with values: ``hashes`` (then ``algorithms`` has the field of each) or
     ``registry_data``. ``values`` replaces values, compared without regard to case. ``why`` is a key of the reasons.
     """
 
-    fields: tuple[str, ...]
+    places: tuple[Place, ...]
     convert: str = ""
     algorithms: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     why: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields alone, each once."""
+        return tuple(dict.fromkeys(place.field for place in self.places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +151,7 @@ class Fields:
             return None
         for table in self.own:
             if table.default:
-                return Target(tuple(pattern.format(name) for pattern in table.default), why="base")
+                return Target(tuple(Place(pattern.format(name)) for pattern in table.default), why="base")
         return self.common.fields.get(name)
 
 
@@ -150,12 +173,19 @@ def _target(entry: dict[str, Any]) -> Target:
     to = entry["to"]
     algorithms = to if isinstance(to, dict) else {}
     return Target(
-        fields=tuple(dict.fromkeys(algorithms.values())) if algorithms else tuple(to),
+        places=tuple(map(_place, dict.fromkeys(algorithms.values()) if algorithms else to)),
         convert=entry.get("convert", ""),
         algorithms=algorithms,
         values=entry.get("values", {}),
         why=entry.get("why", ""),
     )
+
+
+def _place(entry: str | dict[str, Any]) -> Place:
+    if isinstance(entry, str):
+        return Place(entry)
+    codes, others = tuple(entry.get("codes", ())), tuple(entry.get("not_codes", ()))
+    return Place(entry["field"], codes, others, entry.get("without", ""))
 
 
 def _content(name: str) -> dict[str, Any]:

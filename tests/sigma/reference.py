@@ -34,7 +34,7 @@ def records(path: Path) -> Iterator[Raw]:
         event = json.loads(record["data"])["Event"]
         system = event["System"]
         code = system["EventID"]
-        found = {
+        system_fields = {
             "EventID": str(code["#text"] if isinstance(code, dict) else code),
             "Provider_Name": system["Provider"]["#attributes"].get("Name", ""),
             "Channel": str(system.get("Channel") or ""),
@@ -43,9 +43,13 @@ def records(path: Path) -> Iterator[Raw]:
             "Keywords": str(system.get("Keywords") or ""),
             "RecordID": str(system["EventRecordID"]),
         }
-        found |= dict(_values(event.get("EventData") or {}))
+        data = dict(_values(event.get("EventData") or {}))
         for part in (event.get("UserData") or {}).values():
-            found |= dict(_values(part)) if isinstance(part, dict) else {}
+            data |= dict(_values(part)) if isinstance(part, dict) else {}
+        if system_fields["Provider_Name"] == "Microsoft-Windows-Sysmon":
+            # Sysmon writes "-" for what it could not tell; Elastic drops it, and so it counts as missing.
+            data = {name: value for name, value in data.items() if value != "-"}
+        found = {**data, **system_fields}
         if found["EventID"] == "4688" and found["Channel"] == "Security":
             user = {"User": f"{found.get('SubjectDomainName')}\\{found.get('SubjectUserName')}"}
             found = {STARTS.get(name, name): value for name, value in found.items()} | user
@@ -76,12 +80,11 @@ def holds(condition: Any, raw: Raw) -> bool:  # noqa: ANN401 - pySigma's tree
         return not holds(condition.args[0], raw)
     if kind == "ConditionValueExpression":
         return any(_matches(condition.value, value, raw, part=True) for value in raw.values())
-    found = raw.get(condition.field)
+    found = raw.get(condition.field) or None  # an empty value is no value
     if type(condition.value).__name__ == "SigmaNull":
         return found is None
     if found is None:
-        # An empty value may be missing altogether: parsers leave it out.
-        return type(condition.value).__name__ == "SigmaString" and condition.value.s == []
+        return type(condition.value).__name__ == "SigmaString" and condition.value.s in ([], ["-"])
     return _matches(condition.value, found, raw)
 
 
