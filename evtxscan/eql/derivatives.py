@@ -5,6 +5,7 @@ language by a character is what may follow after that character.
 """
 
 from collections.abc import Iterable, Iterator
+from math import prod
 from typing import Any
 
 from evtxscan.eql.scalars import fold_ascii
@@ -18,6 +19,7 @@ _LAST = chr(0x10FFFF)
 # Required texts are worth looking for while they are few.
 _MOST_TEXTS = 64
 _FEW_LETTERS = 8
+_MOST_WAYS, _TOO_MANY = 10**9, 64
 
 NOTHING: Node = ("nothing",)
 """The language without any text."""
@@ -261,3 +263,65 @@ def _exact(node: Node) -> frozenset[str] | None:
             texts = frozenset(one + other for one in texts for other in exact)
         return texts
     return None
+
+
+def as_python(node: Node, steps: int) -> tuple[str, int]:
+    """Return a pattern for ``re.fullmatch`` with DOTALL, and the length of texts on which it takes at most ``steps``.
+
+    A language of these operators has one meaning, so that the two engines agree. 0: Python has no words for it, or may
+    take long even for short texts.
+    """
+    pattern, (ways, endless) = _python(node), _ways(node)
+    if pattern is None or ways * 2**endless > steps:
+        return "", 0
+    return pattern, int((steps / ways) ** (1 / max(endless, 1)))
+
+
+def _ways(node: Node) -> tuple[int, int]:
+    """Return in how many ways a text can be split among the parts of an expression, at most: a times n to the b.
+
+    n is the length of the text. A repetition without an end inside another one is told as b that no text is short for.
+    """
+    kind = node[0]
+    if node is ANYTHING:
+        return 1, 1
+    if kind == _REPEAT:
+        _, item, low, high = node
+        inside, endless = _ways(item)
+        if high is None:
+            return (1, 1) if (inside, endless) == (1, 0) else (1, _TOO_MANY)
+        if endless:
+            return 1, _TOO_MANY
+        return (high - low + 1) * min(inside**high, _MOST_WAYS), 0
+    if kind == _CONCAT:
+        # What may be anything at the end takes all that is left, at once.
+        found = [_ways(item) for item in (node[1][:-1] if node[1][-1] is ANYTHING else node[1])]
+        return min(prod(ways for ways, _ in found), _MOST_WAYS), sum(endless for _, endless in found)
+    if kind == _EITHER:
+        found = [_ways(item) for item in node[1]]
+        return min(sum(ways for ways, _ in found), _MOST_WAYS), max(endless for _, endless in found)
+    return 1, 0
+
+
+def _python(node: Node) -> str | None:
+    kind = node[0]
+    if node is ANYTHING:
+        return ".*"
+    if node is EMPTY:
+        return ""
+    if kind == _CHARS:
+        return f"[{''.join(f'{_escaped(low)}-{_escaped(high)}' for low, high in node[1])}]"
+    if kind == _REPEAT:
+        inside = _python(node[1])
+        high = "" if node[3] is None else node[3]
+        return None if inside is None else f"(?:{inside}){{{node[2]},{high}}}"
+    if kind not in (_CONCAT, _EITHER):
+        return None
+    parts = [part for item in node[1] if (part := _python(item)) is not None]
+    if len(parts) < len(node[1]):
+        return None
+    return "".join(parts) if kind == _CONCAT else f"(?:{'|'.join(sorted(parts))})"
+
+
+def _escaped(char: str) -> str:
+    return f"\\U{ord(char):08x}"

@@ -9,6 +9,7 @@ Ignoring case touches the letters A to Z as single characters; a range such as `
 what Lucene 8 and 9 do (its RegExp folds characters and strings, not ranges).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -25,6 +26,10 @@ _CLASSES = {
     "s": (("\t", "\n"), ("\r", "\r"), (" ", " ")),
     "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
 }
+
+
+QUICK_STEPS = 1_000_000
+"""Where it takes no more steps, Python's engine is asked, which is fast and may go astray; else the automaton."""
 
 
 class RegexpError(ValueError):
@@ -62,6 +67,8 @@ class Regexp:
     def __init__(self, patterns: Sequence[str], insensitive: bool) -> None:
         node = d.either([_Parser(pattern, insensitive).parse() for pattern in patterns])
         self.required = tuple(sorted(d.required_texts(node)))
+        pattern, self._quick_length = d.as_python(node, QUICK_STEPS)
+        self._quick = re.compile(pattern, re.DOTALL).fullmatch
         self._edges = d.boundaries(node)
         self._node = node
         self._start_afresh()
@@ -82,6 +89,8 @@ class Regexp:
             folded = fold_ascii(value)
             if not any(text in folded for text in self.required):
                 return False
+        if len(value) < self._quick_length:
+            return self._quick(value) is not None
         state = self._start
         for char in value:
             following = state.by_char.get(char)

@@ -26,8 +26,12 @@ VALUES = st.text("ab.\n", max_size=7)
 
 
 def matches(pattern: str, value: str, *, insensitive: bool = False) -> bool:
-    """Match one pattern."""
-    return Regexp([pattern], insensitive).matches(value)
+    """Match one pattern, in both ways that there are."""
+    compiled = Regexp([pattern], insensitive)
+    found = compiled.matches(value)
+    compiled._quick_length = 0
+    assert compiled.matches(value) is found
+    return found
 
 
 @given(COMMON, VALUES)
@@ -109,6 +113,12 @@ def test_what_is_no_expression_is_refused(pattern: str) -> None:
         (".*a.*b.*c.*d.*e!", "abcde" * 20_000),
         ("(.*a){10}!", "a" * 20_000),
         (".*[0-9]{1,3}.*[0-9]{1,3}x", "1" * 50_000),
+        ("(a{1,30}){1,30}b", "a" * 900),
+        ("(a|aa){1,40}b", "a" * 60),
+        ("(.*,){9}x", "," * 400),
+        ("(a*)*b", "a" * 60),
+        ("(a?){30}a{30}b", "a" * 60),
+        (".*a.*a", "a" * 900 + "b"),
     ],
 )
 def test_hostile_values_do_not_stop_a_case(pattern: str, value: str) -> None:

@@ -26,7 +26,7 @@ from evtxscan.store.events import Events
 from evtxscan.store.scripts import JoinedScript
 
 # Rows in memory at a time, and of those with texts of their own, as scripts are, no more than have so many characters.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 _CHARACTERS = 1 << 23
 # Processes at a time where their records have such texts.
 _FEW = 1 << 10
