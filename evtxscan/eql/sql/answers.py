@@ -17,6 +17,7 @@ from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_ke
 
 # Texts read from the case at a time: few enough that what one field unpacks of them is still there for the next.
 _AT_ONCE = 8_000
+_FEW_LITERALS = 8
 
 Weak = Callable[[Leaf], Callable[[str], bool] | None]
 """Gives for a test a function that tells of which texts its *no* proves nothing; None where it always does."""
@@ -116,6 +117,10 @@ class _OneField:
                 by_literal.setdefault(literal, []).append(place)
             if not literals:
                 self._everywhere.append(test)
+        # Where all tests need literals, and the values are parts of the text, most texts need not be taken apart.
+        squeezed = [_squeezed(literal) for literal in by_literal]
+        is_narrow = self._is_part and self._compute is not None and not self._everywhere and all(squeezed)
+        self._narrowing = squeezed if is_narrow and len(squeezed) <= _FEW_LITERALS else []
         self._finder: Any = None
         if by_literal:
             self._finder = ahocorasick.Automaton()
@@ -126,7 +131,7 @@ class _OneField:
     def over(self, texts: list[tuple[int, str]]) -> None:
         """Ask the tests about some texts."""
         try:
-            by_value, without = self._values(texts)
+            by_value, without = self._values(self._narrowed(texts))
         except TypeError:  # objects, which no rule asks for
             _SeveralFields(self._tests).over(texts)
             return
@@ -147,6 +152,15 @@ class _OneField:
             if test.weak is not None:
                 holds = test.cells.holds or ()
                 test.cells.uncertain.update(cell for cell, text in texts if cell not in holds and test.weak(text))
+
+    def _narrowed(self, texts: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Leave out texts of which no part can pass a test."""
+        literals = self._narrowing
+        if not literals:
+            return texts
+        folded = map(_squeezed, fold_many([text for _, text in texts]))
+        pairs = zip(texts, folded, strict=True)
+        return [pair for pair, text in pairs if any(literal in text for literal in literals)]
 
     def _values(self, texts: list[tuple[int, str]]) -> tuple[dict[Any, list[int]], list[int]]:
         """Return the cells by value of the field, and those that give none."""
@@ -176,6 +190,11 @@ class _OneField:
             for place in hits:
                 candidates.setdefault(place, []).append(value)
         return candidates
+
+
+def _squeezed(text: str) -> str:
+    """Return a text without what goes when arguments are taken out of a command line: quotes and backslashes."""
+    return text.replace('"', "").replace("\\", "")
 
 
 def _pass(test: _Test, values: list[Any], by_value: dict[Any, list[int]], *, are_texts: bool) -> None:
