@@ -107,7 +107,8 @@ def rules_by_source() -> dict[tuple[str, ...], list[Any]]:
             for code in codes:
                 known[provider, code].append((str(rule.id), conditions, category.where if category else {}))
         service = rule.logsource.service
-        channels = services().get(service or "") or windows_logsource_mapping.get(service, ())
+        ours = services().get(service or "")
+        channels = ours.channels if ours else windows_logsource_mapping.get(service, ())
         for channel in [channels] if isinstance(channels, str) else channels:
             known[(channel.lower(),)].append((str(rule.id), conditions, {}))
     return known
