@@ -1,4 +1,4 @@
-"""Renders docs/sigma-mapping.md from schema/sigma."""
+"""Renders docs/sigma/mapping.md from schema/sigma."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _HEAD = """\
 
 Written by `python -m evtxscan.docs` from `schema/sigma`; do not edit.
 
-pySigma's pipeline `ecs_windows` gives the fields of Sigma rules ECS names. Below is what evtxscan puts in its place, and
-why: [sigma.md](sigma.md) says how rules are run. What is not here is the pipeline's.
+pySigma's pipeline `ecs_windows` gives the fields of Sigma rules ECS names. Below is what evtxscan puts in its place,
+and why; [sigma.md](../sigma.md) says how rules are run. What is not here is the pipeline's.
 
 ## Categories
 
@@ -48,8 +48,8 @@ def _services() -> Iterator[str]:
 
 def _fields() -> Iterator[str]:
     yield "## Fields\n"
-    yield "*(keywords)* are values that a rule does not bind to a field. A field that is a sum of others starts with `sigma.`"
-    yield "and stands in the last table."
+    yield "*(keywords)* are values that a rule does not bind to a field. A field that is a sum of others starts with"
+    yield "`sigma.` and stands in the last table."
     for table in tables.tables():
         yield f"\n### {table.name[0].upper()}{table.name[1:]}\n"
         named = [*(f"category `{name}`" for name in table.categories), *(_service(name) for name in table.services)]

@@ -3,7 +3,7 @@
 ``logsources.json`` names the events of each category and the channels of services that pySigma does not know or knows
 under another name. ``fields.json`` says, by log source, which of our fields hold a field of Sigma's: only where
 pySigma's ECS pipeline has none or another one. ``expressions`` are fields that no document has as such; they are
-computed in the query. Every entry has its reason; docs/sigma-mapping.md is written from them.
+computed in the query. Every entry has its reason; docs/sigma/mapping.md is written from them.
 """
 
 from __future__ import annotations
