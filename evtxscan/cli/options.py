@@ -32,8 +32,8 @@ def rules_option(function: F) -> F:
         "rule_paths",
         multiple=True,
         metavar="PATH",
-        help="A rule file of Elastic's TOML layout or a folder of them, instead of the built-in rules (repeatable;"
-        " 'builtin' names those).",
+        help="A rule file of Elastic's TOML layout, a Sigma rule (.yml), or a folder of either, instead of the built-in"
+        " rules (repeatable; 'builtin' names those).",
     )(function)
 
 

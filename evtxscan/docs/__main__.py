@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evtxscan import schema
-from evtxscan.docs import case_schema, commands, defend_values, validation
+from evtxscan.docs import case_schema, commands, defend_values, sigma_mapping, validation
 from evtxscan.ecs import docs as ecs_mapping
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -15,6 +15,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "case-schema.md": case_schema.render,
     "defend-values.md": defend_values.render,
     "ecs-mapping.md": ecs_mapping.render,
+    "sigma/mapping.md": sigma_mapping.render,
     "validation/requirements.md": validation.render,
 }
 

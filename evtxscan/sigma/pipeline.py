@@ -61,7 +61,8 @@ def _category(source: SigmaLogSource, name: str) -> str:
 
 
 def _service(source: SigmaLogSource, name: str) -> str:
-    channels = services().get(name) or windows_logsource_mapping.get(name)
+    ours = services().get(name)
+    channels = ours.channels if ours else windows_logsource_mapping.get(name)
     if channels is None:
         raise ConversionError(f"its log source is {named_source(source)}: the channel of this service is not known")
     # Windows writes some channels in different case in different versions.

@@ -3,7 +3,7 @@
 ``logsources.json`` names the events of each category and the channels of services that pySigma does not know or knows
 under another name. ``fields.json`` says, by log source, which of our fields hold a field of Sigma's: only where
 pySigma's ECS pipeline has none or another one. ``expressions`` are fields that no document has as such; they are
-computed in the query. Every entry has its reason; docs/sigma-mapping.md is written from them.
+computed in the query. Every entry has its reason; docs/sigma/mapping.md is written from them.
 """
 
 from __future__ import annotations
@@ -78,6 +78,14 @@ class Category:
     where: Mapping[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The channels of a service, any of which it may be, and why pySigma's will not do."""
+
+    channels: tuple[str, ...]
+    why: str
+
+
 @cache
 def categories() -> Mapping[str, Category]:
     """Return the categories by name."""
@@ -91,9 +99,10 @@ def categories() -> Mapping[str, Category]:
 
 
 @cache
-def services() -> Mapping[str, tuple[str, ...]]:
-    """Return the channels of the services that we name in place of pySigma."""
-    return {name: tuple(entry["channels"]) for name, entry in _content("logsources")["services"].items()}
+def services() -> Mapping[str, Service]:
+    """Return the services that we name in place of pySigma."""
+    entries = _content("logsources")["services"]
+    return {name: Service(tuple(entry["channels"]), entry["why"]) for name, entry in entries.items()}
 
 
 @cache

@@ -80,7 +80,7 @@ def test_what_a_rule_says_of_itself(tmp_path: Path) -> None:
     assert (rule.sigma.status, rule.sigma.level, rule.sigma.logsource) == (
         "test",
         "critical",
-        "windows/process_creation/*",
+        "product windows, category process_creation",
     )
     (threat,) = rule.threat
     assert (threat["tactic"]["id"], threat["tactic"]["name"]) == ("TA0007", "Discovery")
