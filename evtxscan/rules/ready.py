@@ -119,6 +119,11 @@ def _tested(event: BoundEvent) -> tuple[str, ...]:
 
 
 def unknown_in(ready: Ready, recorded: Recorded | None = None) -> tuple[UnknownField, ...]:
-    """Return the fields of a rule that neither ECS nor the case (``recorded``) knows."""
+    """Return the fields of a rule that neither ECS nor the case (``recorded``) knows.
+
+    None for Sigma rules: their fields are named for all logs of a kind, and by the conversion, not by who wrote them.
+    """
+    if ready.rule.sigma is not None:
+        return ()
     fields = (field for stage in stages(ready) for field in stage.fields)
     return unknown_fields(fields, ready.rule.query, recorded, first_line=ready.rule.query_line)

@@ -12,7 +12,7 @@ from evtxscan import schema
 from evtxscan.errors import RuleError
 from evtxscan.rules.load import RuleSet, load_rules
 from evtxscan.sigma.recognise import is_available
-from tests.integration.command import ROOT
+from tests.integration.command import ROOT, evtxscan
 
 needs_extra = pytest.mark.skipif(not is_available(), reason="the extra is not installed: pip install 'evtxscan[sigma]'")
 
@@ -93,6 +93,20 @@ def test_a_named_file_has_to_be_a_rule(tmp_path: Path) -> None:
     found = load_rules((str(tree(tmp_path) / "workflow.yml"),))
     assert not found.rules
     assert "no Sigma rule" in str(found.errors[0])
+
+
+@needs_extra
+def test_no_warning_of_names_that_the_rule_does_not_have(tmp_path: Path) -> None:
+    """Catches hundreds of warnings, with places in EQL that no file has."""
+    file = tmp_path / "one.yml"
+    file.write_text(
+        RULE.replace("product: windows\n", "").replace("process_creation", "proxy").replace("Image", "cs-method"),
+        encoding="utf-8",
+    )
+    done = evtxscan("rules", "check", "--rules", file)
+    assert b"1 rule" in done.out
+    assert "warning" not in done.message
+    assert b"unknown" not in done.out
 
 
 def test_a_folder_without_rules(tmp_path: Path) -> None:
