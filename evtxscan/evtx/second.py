@@ -10,6 +10,7 @@ Each repair is of a fault that shows on public logs or made damage, and none of 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -81,10 +82,22 @@ def _classes() -> tuple[Any, Any]:
             known[offset] = Nodes.TemplateNode(root._buf, root._chunk.offset() + offset, root._chunk, instance)
         return known[offset]
 
-    Nodes.RootNode.template = template
-    Nodes.FiletimeTypeNode.string = _filetime
-    Nodes.WstringArrayTypeNode.string = _strings
+    for node, name, mended in (
+        (Nodes.RootNode, "template", template),
+        (Nodes.FiletimeTypeNode, "string", _filetime),
+        (Nodes.WstringArrayTypeNode, "string", _strings),
+    ):
+        setattr(node, name, _mended(getattr(node, name), mended, Header))
     return Header, Record
+
+
+def _mended(original: Callable[[Any], Any], mended: Callable[[Any], Any], header: type) -> Callable[[Any], Any]:
+    """Return the method that works as mended in our chunks, and as ever for all other users of python-evtx."""
+
+    def method(node: Any) -> Any:  # noqa: ANN401 - nodes of python-evtx
+        return (mended if isinstance(node._chunk, header) else original)(node)
+
+    return method
 
 
 def _filetime(node: Any) -> str:  # noqa: ANN401 - a node of python-evtx
