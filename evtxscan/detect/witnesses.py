@@ -81,9 +81,10 @@ def _others(case: Case, rows: Sequence[int]) -> dict[int, tuple[int, int]]:
         group = list(rows[start : start + _ROWS_AT_ONCE])
         marks = ",".join("?" * len(group))
         pairs = case.db.execute(
-            "SELECT sysmon_event, security_event FROM process WHERE sysmon_event IS NOT NULL"
-            f" AND security_event IS NOT NULL AND (sysmon_event IN ({marks}) OR security_event IN ({marks}))",
-            group * 2,
+            "SELECT p.sysmon_event, p.security_event FROM lineage l JOIN process p ON p.id = l.process"
+            f" WHERE l.event IN ({marks}) AND l.event IN (p.sysmon_event, p.security_event)"
+            " AND p.sysmon_event IS NOT NULL AND p.security_event IS NOT NULL",
+            group,
         )
         for sysmon, security in pairs:
             found[sysmon] = found[security] = (sysmon, security)

@@ -13,7 +13,7 @@ from evtxscan.casework import Filters, detect, logged, settled
 from evtxscan.export.render import RESULT_FORMATS
 from evtxscan.export.result import Result
 from evtxscan.kql import run
-from tests.evtxmaker import Event
+from tests.evtxmaker import Event, template
 from tests.export.schemas import faults
 from tests.integration import logs, test_verdicts
 from tests.integration.command import evtxscan
@@ -181,15 +181,20 @@ def test_a_value_is_new_once_within_the_history(stops: Path, tmp_path: Path) -> 
 
 
 def test_a_gap_in_the_log_makes_what_is_new_uncertain(tmp_path: Path) -> None:
-    """Catches a history that is said to be known where records are missing."""
+    """Catches a history that is said to be known where records are missing, between two logs or within a chunk."""
     quiet = [logs.process_start(n, host=NEAR, seconds=n) for n in range(200)]
-    whole, gap = tmp_path / "whole", tmp_path / "gap"
+    whole, gap, inside = tmp_path / "whole", tmp_path / "gap", tmp_path / "inside"
     logs.write(whole / "logs" / "log.evtx", [*quiet, stop(300, 300)], per_chunk=50)
     logs.write(gap / "logs" / "a.evtx", quiet[:100], per_chunk=50)
     logs.write(gap / "logs" / "b.evtx", [*quiet[110:], stop(300, 300)], per_chunk=50, first_record_id=111)
     path = write_rule(tmp_path / "rules" / "new.toml", "new_terms", STOPS, NEW.replace("1m", "4m"))
-    for folder, known, missing in ((whole, 240_000, 0), (gap, 190_000, 1)):
-        evtxscan("ingest", folder / "logs", "--case", folder / "case.db")
+    kind = template("sysmon", 3)
+    other = Event(
+        kind, logs.START + 70 * logs.SECOND, NEAR, kind.row(UtcTime=logs.utc_time(70)), security_sid="S-1-5-18"
+    )
+    logs.write(inside / "logs" / "log.evtx", [*quiet[:70], other, *quiet[71:], stop(300, 300)], per_chunk=50)
+    for folder, known, missing in ((whole, 240_000, 0), (gap, 190_000, 1), (inside, 200_000, 1)):
+        evtxscan("ingest", folder / "logs", "--only", "process", "--case", folder / "case.db")
         result = detected(folder / "case.db", path)
         (finding,) = result.findings
         assert ours(finding)["new_terms"]["known_ms"] == known
