@@ -8,9 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from evtxscan.casework.cases import Filters
-from evtxscan.context.coverage.documents import coverage_documents
-from evtxscan.context.coverage.read import read_coverage
-from evtxscan.context.coverage.window import windows
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.detect.surroundings import Surroundings
@@ -71,6 +68,10 @@ def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
 
     Raises UsageError for a host that the case does not have, CaseError.
     """
+    from evtxscan.context.coverage.documents import coverage_documents
+    from evtxscan.context.coverage.read import read_coverage
+    from evtxscan.context.coverage.window import windows
+
     found = read_coverage(case, hosts)
     names = {name for host in found for name in (host.host, host.host.split(".")[0])}
     if unknown := [host for host in hosts if host.lower() not in names]:

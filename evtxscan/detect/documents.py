@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evtxscan.detect.scripts import ScriptBlocks
 from evtxscan.ecs.document import nest
 from evtxscan.ecs.inferred import INFERRED
-from evtxscan.eql.sql.sequences import Found
 from evtxscan.errors import EvidenceError
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Event, Events, Place
 from evtxscan.store.scripts import Part
+
+if TYPE_CHECKING:
+    from evtxscan.eql.sql.sequences import Found
 
 _LINEAGE_SQL = (
     'SELECT l.event, l.parent_event, l.method, (SELECT text FROM value WHERE id = l."process.parent.executable"),'
