@@ -51,7 +51,8 @@ def run_rules(
 def _prepare(queries: CaseQueries, read: list[Question]) -> None:
     single = [query.event for query in read if not isinstance(query, BoundSequenceQuery)]
     sequences = [query for query in read if isinstance(query, BoundSequenceQuery)]
-    items = [term.event for query in sequences for term in (*query.terms, *([query.until] if query.until else []))]
+    items = [(term.event, term.missing) for query in sequences for term in query.terms]
+    items += [(query.until.event, True) for query in sequences if query.until]
     queries.prepare(single, items)
 
 

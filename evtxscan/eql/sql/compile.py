@@ -38,8 +38,11 @@ class Compiled:
     scanned: Scanned
 
 
-def compiled_from(table: str, place: int, scanned: Scanned, *, detailed: bool) -> Compiled:
-    """Return condition number ``place`` of a scan that left its records in ``table``: see :class:`Scan`."""
+def compiled_from(table: str, place: int, scanned: Scanned, *, detailed: bool | None) -> Compiled:
+    """Return condition number ``place`` of a scan that left its records in ``table``: see :class:`Scan`.
+
+    ``detailed``: what the scan was told of it; None: nothing.
+    """
 
     def rows(kind: int) -> str:
         return f"e.id IN (SELECT event FROM {table} WHERE part = {PARTS * place + kind})"
@@ -48,6 +51,6 @@ def compiled_from(table: str, place: int, scanned: Scanned, *, detailed: bool) -
         tuple(scanned.kinds),
         rows(MATCH) if scanned.matches else False,
         rows(TRUE) if detailed else False,
-        rows(UNKNOWN) if detailed else False,
+        False if detailed is None else rows(UNKNOWN),
     )
     return Compiled(tuple(scanned.kinds), (selection,) if scanned.kinds else (), scanned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby, islice
 from typing import Any, Protocol, TypeVar
@@ -87,10 +87,14 @@ class CaseQueries:
         """The order of the records of this case."""
         return RecordOrder(self._db)
 
-    def prepare(self, events: Sequence[BoundEvent], items: Sequence[BoundEvent] = ()) -> None:
-        """Run the conditions of many queries, and of items of sequences, in one pass, for ``compile_event``."""
-        together = [*events, *items]
-        found = self._scan(together, self.filter, detailed=range(len(events), len(together)))
+    def prepare(self, events: Sequence[BoundEvent], items: Sequence[tuple[BoundEvent, bool]] = ()) -> None:
+        """Run the conditions of many queries, and of items of sequences, in one pass, for ``compile_event``.
+
+        An item comes with whether it matters which events surely meet it: it does of those that must be missing.
+        """
+        together = [*events, *(event for event, _ in items)]
+        detailed = {place: is_certain for place, (_, is_certain) in enumerate(items, len(events))}
+        found = self._scan(together, self.filter, detailed)
         self._prepared.update((id(event), (event, one)) for event, one in zip(together, found, strict=True))
 
     def compile(self, query: SingleEventQuery) -> Compiled:
@@ -103,15 +107,15 @@ class CaseQueries:
         ``detailed``, for an item of a sequence: note also which events surely meet it, and which may.
         """
         if id(event) not in self._prepared:
-            (compiled,) = self._scan([event], self.filter, detailed=range(int(detailed)))
+            (compiled,) = self._scan([event], self.filter, {0: True} if detailed else {})
             return compiled
         return self._prepared[id(event)][1]
 
     def compile_unscoped(self, event: BoundEvent) -> Compiled:
         """Do the same for the whole case, whatever the scope."""
-        return self.compile_event(event) if not self.filter else self._scan([event], "", detailed=())[0]
+        return self.compile_event(event) if not self.filter else self._scan([event], "", {})[0]
 
-    def _scan(self, events: Sequence[BoundEvent], narrowed: str, *, detailed: Collection[int]) -> list[Compiled]:
+    def _scan(self, events: Sequence[BoundEvent], narrowed: str, detailed: Mapping[int, bool]) -> list[Compiled]:
         kinds = self.events.kinds
         with explained(self.case.path):
             scan = Scan(
@@ -126,7 +130,7 @@ class CaseQueries:
                 detailed=detailed,
             )
             found = scan.run()
-        return [compiled_from(scan.table, place, one, detailed=place in detailed) for place, one in enumerate(found)]
+        return [compiled_from(scan.table, place, one, detailed=detailed.get(place)) for place, one in enumerate(found)]
 
     def is_evidence(self, kind: int) -> bool:
         """Whether a record of this kind that lacks a field says anything: one without a category does not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -70,8 +70,8 @@ class Scan:
     """One pass over a case for ``trees``.
 
     Events are left in the temporary table ``table`` (part, event). Condition number n has the part 3n + MATCH: its
-    matches. Where n is in ``detailed``, it has also 3n + TRUE: what surely meets it, and 3n + UNKNOWN: what does not
-    match and of which the evidence cannot say that it should not.
+    matches. Where n is in ``detailed``, it has also 3n + UNKNOWN: what does not match and of which the evidence cannot
+    say that it should not; and, where ``detailed`` says so of it, 3n + TRUE: what surely meets it.
 
     ``kinds`` gives for each kind where it keeps a field. ``starts`` are the kinds of process starts, the flag says
     which are Sysmon's; of those, two records may tell of one process. ``narrowed`` is SQL of the form " AND ..." over
@@ -89,7 +89,7 @@ class Scan:
         counted: Callable[[int], bool],
         narrowed: str = "",
         weak: Weak | None = None,
-        detailed: Collection[int] = (),
+        detailed: Mapping[int, bool] | None = None,
     ) -> None:
         self._events = events
         self._db = db
@@ -98,7 +98,7 @@ class Scan:
         self._starts = starts
         self._counted = counted
         self._narrowed = narrowed
-        self._detailed = frozenset(detailed)
+        self._detailed = detailed or {}
         self.table = f"temp.scan_{next(_TABLES)}"
         self.results = [Scanned() for _ in trees]
         self._plans = self._planned(kinds, Answers(db, weak))
@@ -235,7 +235,7 @@ class Scan:
         self.results[place].matches += found.match.bit_count()
         parts = {MATCH: found.match}
         if place in self._detailed:
-            parts |= {TRUE: found.true, UNKNOWN: unknown}
+            parts |= {TRUE: found.true if self._detailed[place] else 0, UNKNOWN: unknown}
         for part, bits in parts.items():
             if bits:
                 self._db.executemany(
