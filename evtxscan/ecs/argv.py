@@ -30,6 +30,8 @@ def sysmon_args(command_line: str) -> list[str]:
 # A rule set asks for the arguments, their number, and a parent's: of the same lines, one field after the other.
 @lru_cache(maxsize=8192)
 def _sysmon_args(command_line: str) -> tuple[str, ...]:
+    if '"' not in command_line:  # backslashes mean something before quotes only
+        return tuple(argument for argument in command_line.replace("\t", " ").split(" ") if argument)
     arguments: list[str] = []
     current: list[str] | None = None
     quoted = False
