@@ -6,7 +6,6 @@ only Endgame's EQL knows.
 
 from evtxscan.eql.ast import EventFilter, EventQuery, Expr, Field, Pipe, Query, SequenceQuery, Term
 from evtxscan.eql.expressions import ExpressionParser
-from evtxscan.eql.source import unsupported_at
 
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 """Units of maxspan, in milliseconds."""
@@ -25,19 +24,6 @@ def parse_expression(text: str) -> Expr:
     expression = parser.expression()
     parser.expect_end()
     return expression
-
-
-def require_events(query: Query) -> EventQuery:
-    """Return the query if it asks for single events without pipes.
-
-    Otherwise raise EqlUnsupportedError at the word ``sequence`` or at the first pipe, for callers that run neither.
-    """
-    if isinstance(query, SequenceQuery):
-        raise unsupported_at(query.source, query.start, "sequences are not supported here")
-    if query.pipes:
-        pipe = query.pipes[0]
-        raise unsupported_at(query.source, pipe.start, f"pipe {pipe.name} is not supported here")
-    return query
 
 
 class _StatementParser(ExpressionParser):

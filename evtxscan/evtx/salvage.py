@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from lxml import etree
 
-from evtxscan.evidence.evtx_layout import RECORD_HEADER_SIZE
 from evtxscan.evtx.parse import RenderError
 from evtxscan.evtx.second import SecondParser
 
@@ -89,8 +88,3 @@ def _event_data(element: etree._Element) -> Json:
     if unnamed:
         result["Data"] = {"#text": unnamed}  # type: ignore[dict-item]
     return result
-
-
-def first_bytes(chunk: bytes, offset: int, size: int) -> bytes:
-    """Return a record's payload behind its header (for a loss's detail)."""
-    return chunk[offset + RECORD_HEADER_SIZE : offset + size]

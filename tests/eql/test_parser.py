@@ -21,8 +21,6 @@ from evtxscan.eql.ast import (
     Or,
     SequenceQuery,
 )
-from evtxscan.eql.parser import require_events
-from evtxscan.errors import EqlUnsupportedError
 
 ESCAPED = {"\t": "\\t", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
@@ -212,15 +210,3 @@ def test_long_lists_and_chains_are_flat() -> None:
     total = parse_expression(" + ".join(map(str, range(count))))
     assert isinstance(total, Arith)
     assert len(total.rest) == count - 1
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [("sequence [a where true] [b where true]", (1, 1)), ("a where true\n| head 5", (2, 3))],
-)
-def test_require_events_names_what_it_refuses(text: str, place: tuple[int, int]) -> None:
-    """Catches a sequence or pipe that is ignored by a caller who cannot run it."""
-    with pytest.raises(EqlUnsupportedError) as caught:
-        require_events(parse(text))
-    assert (caught.value.line, caught.value.column) == place
-    assert require_events(parse("a where true")).event.category == "a"

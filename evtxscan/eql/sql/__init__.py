@@ -1,6 +1,7 @@
-"""Runs EQL over a case: conditions become SQL over the event table, tests become sets of values.
+"""Runs EQL and KQL over a case: all conditions of a run in one pass over its events.
 
-A leaf of a condition is answered once per distinct value of the column it needs, in Python; SQL then only asks whether
-a cell's value is in the set. What is the same for all records of a kind (event.category, event.type ...) is decided
-before SQL sees the condition.
+``plan`` says what has to be asked of each kind of records: what is the same for all of them (event.category, event.type
+...) is decided there, before any event is read. ``answers`` asks each test once of each distinct text of a column.
+``block`` and ``evaluate`` are the conditions over some thousand events at once, as sets of rows; ``scan`` puts these
+together, and leaves the events that match in a temporary table for what else is asked of them in SQL.
 """

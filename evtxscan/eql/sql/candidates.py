@@ -18,8 +18,8 @@ from evtxscan.eql.engine import JoinValue, join_values
 from evtxscan.eql.sequences import Key
 from evtxscan.eql.sql.compile import FROM, LINEAGE, Compiled, Selection
 from evtxscan.eql.sql.run import TICKS_PER_MILLISECOND, CaseQueries, as_sql
-from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
-from evtxscan.evtx.filetime import MAX_TICKS, to_iso
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key, told
+from evtxscan.evtx.filetime import MAX_TICKS
 
 # Rows of one statement that are read, and whose texts are looked up, together.
 _AT_ONCE = 1_000
@@ -305,11 +305,11 @@ class _KeyReader:
         return (self._known[cells] for cells in rows)
 
     def _work_out(self, cells: tuple[Any, ...], texts: Mapping[int, str]) -> Iterator[Key]:
-        told = {given: _told(given, cell, texts) for given, cell in zip(self._inputs, cells, strict=True)}
+        cells_told = {given: told(given, cell, texts) for given, cell in zip(self._inputs, cells, strict=True)}
         values = {
             field: storage.values
             if isinstance(storage, Fixed)
-            else storage.compute(*(told[given] for given in storage.inputs))
+            else storage.compute(*(cells_told[given] for given in storage.inputs))
             for field, storage in self._fields.items()
         }
         return product(*(self._join(key, values[key.path]) for key in self._keys))
@@ -344,13 +344,6 @@ def _may_have(storage: Storage) -> bool:
 def _is_known(storage: Storage) -> bool:
     """Whether it is a fact that the field is not there, and no gap in what was recorded."""
     return isinstance(storage, Fixed) and storage.is_known
-
-
-def _told(given: Input, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
-    """Return what stands behind a cell: the text for its id, the time for ticks."""
-    if cell is None or given.type in ("long", "json", "text"):
-        return cell
-    return to_iso(cell) if given.type == "date" else texts[cell]
 
 
 def _ticks(row: _Row) -> int:

@@ -20,8 +20,7 @@ from evtxscan.eql.sql.bits import places_of, to_bits
 from evtxscan.eql.sql.block import Block
 from evtxscan.eql.sql.evaluate import Evaluation, Rows
 from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
-from evtxscan.eql.sql.storage import Input, Storage
-from evtxscan.evtx.filetime import to_iso
+from evtxscan.eql.sql.storage import Input, Storage, behind
 from evtxscan.store.events import Events
 from evtxscan.store.scripts import JoinedScript
 
@@ -264,7 +263,7 @@ class Scan:
             if given.type == "keyword" and cell is not None
         )
         types = [given.type for given in asked.inputs]
-        return [tuple(_value(kind, cell, texts) for kind, cell in zip(types, cells, strict=True)) for cells in rows]
+        return [tuple(behind(kind, cell, texts) for kind, cell in zip(types, cells, strict=True)) for cells in rows]
 
 
 def _groups(rows: sqlite3.Cursor, inputs: Sequence[Input]) -> Iterator[list[tuple[Any, ...]]]:
@@ -292,12 +291,6 @@ def _groups(rows: sqlite3.Cursor, inputs: Sequence[Input]) -> Iterator[list[tupl
             group, characters = [], 0
     if group:
         yield group
-
-
-def _value(kind: str, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
-    if cell is None or kind in ("long", "json", "text"):
-        return cell
-    return to_iso(cell) if kind == "date" else texts[cell]
 
 
 @dataclass(slots=True)

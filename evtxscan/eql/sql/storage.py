@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evtxscan.eql.predicates import Values
+from evtxscan.evtx.filetime import to_iso
 
 InputType = Literal["keyword", "long", "date", "json", "text"]
 
@@ -61,3 +62,15 @@ def storage_key(storage: Storage) -> tuple[Any, ...]:
     if isinstance(storage, Fixed):
         return ("fixed", storage.is_known, *((type(value), value) for value in storage.values))
     return ("computed", storage.inputs, storage.key)
+
+
+def told(given: Input, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
+    """Return what stands behind a cell of an input, as it comes from SQL; ``texts`` has those of ids."""
+    return behind(given.type, cell, texts) if given.read is None else given.read(cell)
+
+
+def behind(kind: InputType, cell: Any, texts: Mapping[int, str]) -> Any:  # noqa: ANN401 - whatever SQLite holds
+    """Return the text for its id, the time for ticks, anything else as it is."""
+    if cell is None or kind in ("long", "json", "text"):
+        return cell
+    return to_iso(cell) if kind == "date" else texts[cell]

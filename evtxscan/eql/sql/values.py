@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from evtxscan.eql.binder import JoinKey
@@ -13,8 +13,7 @@ from evtxscan.eql.mapping import FieldMapping
 from evtxscan.eql.predicates import Values
 from evtxscan.eql.sql.compile import FROM, LINEAGE, Compiled, Selection
 from evtxscan.eql.sql.run import CaseQueries, as_sql
-from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key
-from evtxscan.evtx.filetime import to_iso
+from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage, storage_key, told
 from evtxscan.store.case import explained
 
 # Rows whose texts are looked up together.
@@ -131,14 +130,8 @@ class _Reader:
         return self._known.setdefault(key, values)
 
     def _work_out(self, place: int, storage: Storage, cells: tuple[Any, ...], texts: dict[int, str]) -> Values:
-        found = storage.values if isinstance(storage, Fixed) else storage.compute(*_told(storage, cells, texts))
-        return tuple(value for _, value in join_values(self._keys[place], lambda _: found) if value is not None)
-
-
-def _told(storage: Computed, cells: tuple[Any, ...], texts: dict[int, str]) -> Iterator[Any]:
-    """Yield what stands behind the cells: texts for the ids of texts, times for ticks."""
-    for given, cell in zip(storage.inputs, cells, strict=True):
-        if cell is None or given.type in ("long", "json", "text"):
-            yield cell if given.read is None else given.read(cell)
+        if isinstance(storage, Fixed):
+            found = storage.values
         else:
-            yield to_iso(cell) if given.type == "date" else texts[cell]
+            found = storage.compute(*map(told, storage.inputs, cells, repeat(texts)))
+        return tuple(value for _, value in join_values(self._keys[place], lambda _: found) if value is not None)
