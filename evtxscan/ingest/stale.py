@@ -107,6 +107,11 @@ def _settle_chunks(
             "UPDATE stale_record SET state = 'event' WHERE chunk = ? AND \"offset\" = ?",
             ((rows[index], offset) for index, offset in zip(group.chunks, group.offsets, strict=True)),
         )
+    db.executemany(
+        "UPDATE stale_record SET state = 'refused', reason = 'name_overwritten', detail = ?3"
+        ' WHERE chunk = ?1 AND "offset" = ?2',
+        ((rows[index], offset, detail) for index, offset, detail in sorter.unreadable),
+    )
     db.executemany("UPDATE chunk_slack SET settled = 1 WHERE chunk = ?", ((row,) for row in rows))
 
 
