@@ -30,8 +30,30 @@ def sysmon_args(command_line: str) -> list[str]:
 # A rule set asks for the arguments, their number, and a parent's: of the same lines, one field after the other.
 @lru_cache(maxsize=8192)
 def _sysmon_args(command_line: str) -> tuple[str, ...]:
-    if '"' not in command_line:  # backslashes mean something before quotes only
-        return tuple(argument for argument in command_line.replace("\t", " ").split(" ") if argument)
+    if '""' in command_line or '\\"' in command_line:
+        return tuple(_with_escapes(command_line))
+    # Backslashes mean something before quotes only: every second piece between quotes stands in quotes.
+    arguments: list[str] = []
+    current: str | None = None
+    for place, piece in enumerate(command_line.split('"')):
+        if place % 2:
+            current = (current or "") + piece
+            continue
+        first, *further = piece.replace("\t", " ").split(" ")
+        if first:
+            current = (current or "") + first
+        if further:
+            if current is not None:
+                arguments.append(current)
+            *between, last = further
+            arguments += filter(None, between)
+            current = last or None
+    if current is not None:
+        arguments.append(current)
+    return tuple(arguments)
+
+
+def _with_escapes(command_line: str) -> list[str]:
     arguments: list[str] = []
     current: list[str] | None = None
     quoted = False
@@ -60,7 +82,7 @@ def _sysmon_args(command_line: str) -> tuple[str, ...]:
         quoted = not quoted
     if current is not None:
         arguments.append("".join(current))
-    return tuple(arguments)
+    return arguments
 
 
 def security_args(command_line: str) -> list[str]:

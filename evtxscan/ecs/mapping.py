@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from evtxscan.ecs import derive
 from evtxscan.ecs.base import base, kind_constants
 from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.convert import CONVERSIONS
@@ -256,12 +257,31 @@ class _Compiler:
 def _derived(term: Call, parts: tuple[Column | Derived | Data, ...]) -> Derived:
     """Return what a term makes of other fields; tables that say the same share one function."""
     names = tuple(dict.fromkeys(given for part in parts for given in _inputs(part)))
+    if len(parts) == 1 == len(names):  # most are, and they are asked for the most
+        return Derived(names, _of_one(term, parts[0]))
+    apply = term.apply
 
     def values(*cells: Cell) -> Values:
         row = dict(zip(names, cells, strict=True))
-        return term.apply([cell_values(part, row) for part in parts])
+        return apply([cell_values(part, row) for part in parts])
 
     return Derived(names, values)
+
+
+def _of_one(term: Call, part: Column | Derived | Data) -> Callable[[Cell], Values]:
+    """Return the function of a term with one input, which follows from one cell."""
+    function, takes_all = derive.function(term.spec), term.takes_all
+    if not isinstance(part, Derived):
+        return (lambda cell: function(() if cell is None else (cell,))) if takes_all else function
+    inner = part.fn
+    if takes_all:
+        return lambda cell: function(inner(cell))
+
+    def values(cell: Cell) -> Values:
+        found = inner(cell)
+        return function(found[0] if found else None)
+
+    return values
 
 
 def _inputs(part: Column | Derived | Data) -> tuple[Input, ...]:

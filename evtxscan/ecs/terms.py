@@ -60,10 +60,15 @@ class Call:
         """Whether the field is a list however many values it has."""
         return self.spec.partition(":")[0] in _LISTS
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether the function gets all values of each input instead of the first."""
+        return self.spec.partition(":")[0] in derive.COLLECT
+
     def apply(self, values: list[derive.Values]) -> derive.Values:
         """Return the values of the call for the values of its inputs."""
         function = derive.function(self.spec)
-        if self.spec.partition(":")[0] in derive.COLLECT:
+        if self.takes_all:
             return function(*values)
         arguments: list[Any] = [value[0] if value else None for value in values]
         return function(*arguments)
