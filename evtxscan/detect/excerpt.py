@@ -30,5 +30,6 @@ def excerpt(text: str, leaf: Leaf, *, passed: bool) -> str:
 
 def _place(text: str, leaf: Leaf) -> int:
     folded = fold_ascii(text)
-    places = [folded.find(fold_ascii(literal)) for literal in leaf.required_literals]
+    literals = leaf.required.literals if leaf.required else ()
+    places = [folded.find(fold_ascii(literal)) for literal in literals]
     return min((place for place in places if place >= 0), default=0)

@@ -71,6 +71,7 @@ class GlobSet:
         self._suffixes = tuple(sorted(suffixes))
         self._parts = tuple(sorted(parts, key=lambda part: (len(part), part)))
         self._general = tuple(general)
+        self._takes_all_but_empty = "?*" in self.patterns or "*?" in self.patterns
 
     def matches(self, value: str) -> bool:
         """Tell whether the whole of ``value`` matches one of the patterns."""
@@ -78,6 +79,8 @@ class GlobSet:
 
     def match_many(self, values: Iterable[str]) -> list[bool]:
         """Return for each value whether it matches."""
+        if self._takes_all_but_empty and "" not in self._exact:
+            return list(map(bool, values))
         texts = fold_many(list(values)) if self.insensitive else values
         matches = self._matches
         return [matches(text) for text in texts]

@@ -43,6 +43,19 @@ class LeafKind(StrEnum):
     """Anything else: functions and arithmetic over one or more fields."""
 
 
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A value that passes a test contains one of ``parts``, or is one of ``wholes``; case aside."""
+
+    parts: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """All of these texts: a value that passes contains one."""
+        return (*self.parts, *self.wholes)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
     """One test of an event.
@@ -113,20 +126,21 @@ class Leaf:
         return ()
 
     @property
-    def required_literals(self) -> tuple[str, ...]:
-        """Return texts of which a value that passes contains one; () if that would not narrow anything down.
+    def required(self) -> "Required | None":
+        """Return texts of which a value that passes contains one, or is one; None if that would narrow nothing down.
 
         Compare with A to Z folded: so are those of regular expressions and scripts, and tests may ignore case.
         """
         if self.literals:
-            return self.literals
+            return Required(parts=self.literals)
         if not _COMPARED_AS_TEXT.issuperset(self.types):
-            return ()  # 10.1.2.3 is in 10.0.0.0/8, and 1.0 is 1
+            return None  # 10.1.2.3 is in 10.0.0.0/8, and 1.0 is 1
         if self.kind is LeafKind.EQUAL and all(isinstance(constant, str) for constant in self.constants):
-            literals = tuple(map(str, self.constants))
-        else:
-            literals = tuple(longest_literal(pattern) for pattern in self.globs)
-        return literals if all(literals) else ()
+            return Required(wholes=tuple(map(str, self.constants)))
+        parts = tuple(longest_literal(pattern) for pattern in self.globs if has_wildcard(pattern))
+        if not self.globs or not all(parts):
+            return None
+        return Required(parts, tuple(pattern for pattern in self.globs if not has_wildcard(pattern)))
 
     def holds_beyond(self, values: Sequence[Values]) -> bool:
         """Return whether what passes with these values, parts of longer texts, passes with the whole texts as well.

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evtxscan.eql import FieldMapping, bind, evaluate, parse, run
-from evtxscan.eql.predicates import All, AnyOf, Constant, Leaf, LeafKind, Not, Predicate, leaves
+from evtxscan.eql.predicates import All, AnyOf, Constant, Leaf, LeafKind, Not, Predicate, Required, leaves
 
 DOCUMENTS: list[dict[str, Any]] = [
     {"n": 0},
@@ -230,23 +230,25 @@ def test_leaf_of_one_field() -> None:
     assert leaf.matched([()]) == ()
     assert leaf.test_scalars(["UsoSvc", "x", "y.exe"]) == [True, False, True]
     assert leaf.globs == ("usosvc", "*.exe")
-    assert leaf.required_literals == ("usosvc", ".exe")
+    assert leaf.required == Required(parts=(".exe",), wholes=("usosvc",))
 
 
 @pytest.mark.parametrize(
-    ("condition", "globs", "literals"),
+    ("condition", "globs", "required"),
     [
-        ('a == "x"', ("x",), ("x",)),
-        ('a == "x*"', (), ("x*",)),
-        ("a == 5", (), ()),
-        ('a : ("x", "*")', ("x", "*"), ()),
-        ('a regex "x"', (), ("x",)),
+        ('a == "x"', ("x",), Required(wholes=("x",))),
+        ('a == "x*"', (), Required(wholes=("x*",))),
+        ('a in ("x", "")', ("x", ""), Required(wholes=("x", ""))),
+        ("a == 5", (), None),
+        ('a : ("x", "*")', ("x", "*"), None),
+        ('a : ("x", "x*y?")', ("x", "x*y?"), Required(("x",), ("x",))),
+        ('a regex "x"', (), Required(parts=("x",))),
     ],
 )
-def test_hints_for_a_prefilter(condition: str, globs: tuple[str, ...], literals: tuple[str, ...]) -> None:
+def test_hints_for_a_prefilter(condition: str, globs: tuple[str, ...], required: Required | None) -> None:
     """Catches a hint that loses matches: an equality's star is no wildcard, and `*` needs no literal."""
     [leaf] = leaves(tree(condition))
-    assert (leaf.globs, leaf.required_literals) == (globs, literals)
+    assert (leaf.globs, leaf.required) == (globs, required)
 
 
 @pytest.mark.parametrize("condition", ['a == "x"', 'a in~ ("X", "y")', 'a > "m"', 'a regex "[xy]"', "length(a) == 1"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Any
+from itertools import chain, compress
+from typing import Any, Literal
 
 import ahocorasick
 
@@ -110,22 +110,25 @@ class _OneField:
         self._is_part = isinstance(storage, Computed) and storage.is_part
         self._tests = tests
         self._everywhere: list[_Test] = []
-        by_literal: dict[str, list[int]] = {}
+        by_part: dict[str, list[int]] = {}
+        self._by_whole: dict[str, list[int]] = {}
         for place, test in enumerate(tests):
-            literals = [fold_ascii(literal) for literal in test.leaf.required_literals]
-            for literal in literals:
-                by_literal.setdefault(literal, []).append(place)
-            if not literals:
+            required = test.leaf.required
+            if required is None:
                 self._everywhere.append(test)
+                continue
+            for literals, places in ((required.parts, by_part), (required.wholes, self._by_whole)):
+                for literal in literals:
+                    places.setdefault(fold_ascii(literal), []).append(place)
         # Where all tests need literals, and the values are parts of the text, most texts need not be taken apart.
-        squeezed = [_squeezed(literal) for literal in by_literal]
+        squeezed = [_squeezed(literal) for literal in (*by_part, *self._by_whole)]
         is_narrow = self._is_part and self._compute is not None and not self._everywhere and all(squeezed)
         self._narrowing = squeezed if is_narrow and len(squeezed) <= _FEW_LITERALS else []
         self._finder: Any = None
-        if by_literal:
+        if by_part:
             self._finder = ahocorasick.Automaton()
-            for literal, places in by_literal.items():
-                self._finder.add_word(literal, places)
+            for literal, found in by_part.items():
+                self._finder.add_word(literal, found)
             self._finder.make_automaton()
 
     def over(self, texts: list[tuple[int, str]]) -> None:
@@ -139,7 +142,7 @@ class _OneField:
         are_texts = set(map(type, values)) == {str}
         for test in self._everywhere if are_texts else self._tests:
             _pass(test, values, by_value, are_texts=are_texts)
-        if self._finder is not None and are_texts:
+        if are_texts and len(self._everywhere) < len(self._tests):
             for place, found in self._candidates(values).items():
                 _pass(self._tests[place], found, by_value, are_texts=True)
         for test in self._tests:
@@ -180,13 +183,15 @@ class _OneField:
         return by_value, without
 
     def _candidates(self, values: list[str]) -> dict[int, list[str]]:
-        """Return for each test the values in which one of its literals stands."""
+        """Return for each test the values that its literals let through."""
         candidates: dict[int, list[str]] = {}
-        find = self._finder.iter
+        whole = self._by_whole.get
+        find = self._finder.iter if self._finder is not None else None
         for value, folded in zip(values, fold_many(values), strict=True):
-            hits: set[int] = set()
-            for _, places in find(folded):
-                hits.update(places)
+            hits = set(whole(folded, ()))
+            if find is not None:
+                for _, places in find(folded):
+                    hits.update(places)
             for place in hits:
                 candidates.setdefault(place, []).append(value)
         return candidates
@@ -201,6 +206,9 @@ def _pass(test: _Test, values: list[Any], by_value: dict[Any, list[int]], *, are
     """Note the cells of the values that pass."""
     holds = test.cells.holds
     if holds is None:
+        return
+    if test.leaf.kind is LeafKind.EXISTS:
+        holds.update(chain.from_iterable(by_value.values()))
         return
     passed = test.leaf.test_scalars(values) if are_texts else map(test.leaf.holds, values)
     for cells in compress(map(by_value.__getitem__, values), passed):
@@ -226,9 +234,9 @@ class _SeveralFields:
                     test.cells.uncertain.add(cell)
 
 
-def is_plain(storages: Sequence[Storage]) -> bool:
-    """Whether there is one field, and it is the text itself."""
-    return len(storages) == 1 and isinstance(storages[0], Computed) and storages[0].key == ("column", "text")
+def is_plain(storages: Sequence[Storage], what: Literal["text", "number"] = "text") -> bool:
+    """Whether there is one field, and it is the text, or the number, of a column itself."""
+    return len(storages) == 1 and isinstance(storages[0], Computed) and storages[0].key == ("column", what)
 
 
 def is_known(storages: Sequence[Storage], values: Sequence[Values]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from evtxscan.eql.predicates import All, Constant, Leaf, Not, Predicate
 from evtxscan.eql.sql.block import Block
-from evtxscan.eql.sql.plan import Answer, Asked, Numbers, OfCells, OfText, Plan, Settled, answer
+from evtxscan.eql.sql.plan import Answer, Asked, Numbers, OfCell, OfCells, Plan, Settled, answer
 from evtxscan.store.scripts import JoinedScript
 
 # Answers remembered per test from one block to the next.
@@ -112,7 +112,7 @@ class Evaluation:
     def _absent(self, leaf: Leaf) -> int:
         """Return the rows in which a test's field has no value at all."""
         asked = self._asked(leaf)
-        if isinstance(asked, OfText):
+        if isinstance(asked, OfCell):
             return self._block.without(asked.given)
         rows = self._test(leaf)
         return self._block.all & ~(rows.true | rows.false)
@@ -122,8 +122,8 @@ class Evaluation:
         rows = self._tests.get(number)
         if rows is None:
             asked = self.plan.asked[number]
-            if isinstance(asked, OfText):
-                rows = self._of_text(asked)
+            if isinstance(asked, OfCell):
+                rows = self._of_cell(asked)
             elif isinstance(asked, OfCells):
                 rows = self._of_cells(asked, self._partial.setdefault(number, {}))
             else:
@@ -136,7 +136,7 @@ class Evaluation:
         known = every if asked.known else 0
         return Rows(every, known, 0) if asked.holds else Rows(0, 0, known)
 
-    def _of_text(self, asked: OfText) -> Rows:
+    def _of_cell(self, asked: OfCell) -> Rows:
         block, cells = self._block, asked.cells
         without = block.without(asked.given)
         inside = block.all & ~without if cells.holds is None else block.among(asked.given, cells.holds)

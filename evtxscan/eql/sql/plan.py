@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from evtxscan.eql.logic import kleene
-from evtxscan.eql.predicates import Constant, Leaf, Predicate, leaves
-from evtxscan.eql.sql.answers import Answers, Cells, is_known
+from evtxscan.eql.predicates import Constant, Leaf, LeafKind, Predicate, leaves
+from evtxscan.eql.sql.answers import Answers, Cells, is_known, is_plain
+from evtxscan.eql.sql.block import BROAD
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
 
 
@@ -21,8 +23,8 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class OfText:
-    """A test whose answer follows from the text of one keyword column."""
+class OfCell:
+    """A test whose answer follows from one cell: the id of a text, or an integer."""
 
     given: Input
     cells: Cells
@@ -52,7 +54,7 @@ class OfCells:
     known: dict[tuple[Any, ...], Answer] = field(default_factory=dict)
 
 
-Asked = Settled | OfText | OfCells
+Asked = Settled | OfCell | OfCells
 
 
 class Numbers:
@@ -104,7 +106,7 @@ class Plan:
     def settle(self) -> None:
         """Drop conditions that no record meets or could meet, now that it is known which texts pass which tests."""
         for number, asked in self.asked.items():
-            if isinstance(asked, OfText) and not asked.cells.uncertain and self._is_complete(asked.given):
+            if isinstance(asked, OfCell) and not asked.cells.uncertain and self._is_complete(asked.given):
                 if asked.cells.holds is None:
                     self.asked[number] = Settled(holds=True, known=True)
                 elif not asked.cells.holds:
@@ -114,18 +116,32 @@ class Plan:
     def _is_complete(self, given: Input) -> bool:
         return bool(given.columns) and given.columns[0] in self._complete
 
-    @property
+    @cached_property
     def inputs(self) -> list[Input]:
         """The cells that have to be read of each record."""
         return list(dict.fromkeys(self._inputs()))
 
+    @cached_property
+    def cells(self) -> dict[Input, set[Any]]:
+        """For each input the cells that tests ask for, those of sets of more than BROAD aside."""
+        found: dict[Input, set[Any]] = {}
+        for asked in self._remaining():
+            if isinstance(asked, OfCell):
+                for cells in (asked.cells.holds, asked.cells.uncertain):
+                    if cells and len(cells) <= BROAD:
+                        found.setdefault(asked.given, set()).update(cells)
+        return found
+
     def _inputs(self) -> Iterator[Input]:
-        for number in {self._numbers[leaf] for place in self.trees for leaf in leaves(self._all[place])}:
-            asked = self.asked[number]
-            if isinstance(asked, OfText):
+        for asked in self._remaining():
+            if isinstance(asked, OfCell):
                 yield asked.given
             elif isinstance(asked, OfCells):
                 yield from asked.inputs
+
+    def _remaining(self) -> Iterator[Asked]:
+        for number in {self._numbers[leaf] for place in self.trees for leaf in leaves(self._all[place])}:
+            yield self.asked[number]
 
     def _storage(self, name: str) -> Storage:
         found = self._storages.get(name)
@@ -140,7 +156,11 @@ class Plan:
             values = [storage.values for storage in storages if isinstance(storage, Fixed)]
             return Settled(leaf.test(values), all(s.is_known for s in storages if isinstance(s, Fixed)))
         if len(inputs) == 1 and inputs[0].type == "keyword":
-            return OfText(inputs[0], answers.want(number, leaf, storages, inputs[0]))
+            return OfCell(inputs[0], answers.want(number, leaf, storages, inputs[0]))
+        if is_plain(storages, "number") and leaf.kind is LeafKind.EQUAL:
+            integers = {constant for constant in leaf.constants if type(constant) is int}
+            if len(integers) == len(set(leaf.constants)):
+                return OfCell(inputs[0], Cells(missing=leaf.test([()]), holds=integers))
         return OfCells(leaf, storages, inputs)
 
     def _is_possible(self, tree: Predicate) -> bool:

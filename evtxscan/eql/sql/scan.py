@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import orjson
+
 from evtxscan.eql.predicates import Predicate
 from evtxscan.eql.sql.answers import Answers, Weak
-from evtxscan.eql.sql.bits import places_of, to_bits
+from evtxscan.eql.sql.bits import chosen, to_bits
 from evtxscan.eql.sql.block import Block
 from evtxscan.eql.sql.evaluate import Evaluation, Rows
 from evtxscan.eql.sql.plan import Numbers, OfCells, Plan
@@ -139,7 +141,7 @@ class Scan:
         rows = self._db.execute(sql)
         for group in _groups(rows, inputs):
             events, hosts, *columns = zip(*group, strict=True)
-            block = Block(len(group), (1 << len(group)) - 1, dict(zip(inputs, columns, strict=True)))
+            block = Block(len(group), (1 << len(group)) - 1, dict(zip(inputs, columns, strict=True)), plan.cells)
             told = _Told(plan.kind, events, hosts, [None] * len(group))
             evaluation = Evaluation(plan, self._numbers, block, self._raw)
             is_counted = self._counted(plan.kind)
@@ -220,7 +222,7 @@ class Scan:
                 padded[place] = row
         _, _, _, events, hosts, reasons, *columns = zip(*padded, strict=True)
         taken = (1 << size) - 1 if len(rows) == size else to_bits(places, size)
-        block = Block(size, taken, dict(zip(inputs, columns, strict=True)))
+        block = Block(size, taken, dict(zip(inputs, columns, strict=True)), plan.cells)
         return _Told(plan.kind, events, hosts, reasons), block, Evaluation(plan, self._numbers, block, self._raw)
 
     def _scan_copies(self, plan: Plan, inputs: list[Input], rows: list[Any]) -> None:
@@ -237,9 +239,9 @@ class Scan:
             parts |= {TRUE: found.true if self._detailed[place] else 0, UNKNOWN: unknown}
         for part, bits in parts.items():
             if bits:
-                self._db.executemany(
-                    f"INSERT INTO {self.table} VALUES ({PARTS * place + part}, ?)",
-                    ((told.events[row],) for row in places_of(bits)),
+                events = orjson.dumps(chosen(told.events, bits)).decode()  # a quarter of the time of a row at a time
+                self._db.execute(
+                    f"INSERT INTO {self.table} SELECT {PARTS * place + part}, value FROM json_each(?)", (events,)
                 )
 
     def _count(self, place: int, evaluation: Evaluation, told: _Told, block: Block, unknown: int) -> None:
