@@ -69,7 +69,7 @@ class _Evidence:
         self._lost = {number: hosts.lost(category) for number, category in categories.items()}
         self._all_lost = hosts.lost(*categories.values())
         self._possible = {
-            number: {hosts.name(cell) for cell in cells} for number, cells in hosts_of_items(queries, compiled).items()
+            number: {hosts.name(cell) for cell in cells} for number, cells in hosts_of_items(compiled).items()
         }
 
     def candidates(self) -> set[str]:

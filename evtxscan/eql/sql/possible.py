@@ -9,7 +9,7 @@ from typing import TypeAlias
 from evtxscan.eql.possible import Possible, PossibleMatcher
 from evtxscan.eql.sequences import Hit, Key, Run, without_missing
 from evtxscan.eql.sql.candidates import UNRECORDED, Candidate, Candidates, Item, Open, Served
-from evtxscan.eql.sql.run import CaseQueries, as_sql
+from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.eql.sql.sequences import CompiledSequence, missing_stages
 from evtxscan.store.case import explained
 
@@ -19,19 +19,9 @@ Hosts: TypeAlias = dict[int, Host]
 """Stage -> host of the record that would have this place in a sequence."""
 
 
-def hosts_of_items(queries: CaseQueries, compiled: CompiledSequence) -> dict[int, set[Host]]:
+def hosts_of_items(compiled: CompiledSequence) -> dict[int, set[Host]]:
     """Return for each item that has to be there the hosts with records that meet it or may."""
-    found: dict[int, set[Host]] = {}
-    with explained(queries.case.path):
-        for item in compiled.positive:
-            hosts = found.setdefault(item.number, set())
-            for part in item.compiled.selections:
-                rows = queries.case.db.execute(
-                    f'SELECT DISTINCT e."host.name" {part.source}{queries.filter}'
-                    f" AND ({as_sql(part.match)} OR {as_sql(part.unknown)})"
-                )
-                hosts.update(host for (host,) in rows)
-    return found
+    return {item.number: item.compiled.scanned.hosts for item in compiled.positive}
 
 
 def open_records(queries: CaseQueries, item: Item) -> Iterator[Open]:

@@ -58,13 +58,15 @@ class Lack:
 class Scanned:
     """What a condition gave. ``kinds``: those whose records could meet it. ``matches``: how many events do.
 
-    ``lacks`` and ``undecided`` count events that do not match and might: by what they lack, and by host.
+    ``lacks`` and ``undecided`` count events that do not match and might: by what they lack, and by host. ``hosts``, of
+    a condition with details, are those with an event that matches or might.
     """
 
     kinds: list[int] = field(default_factory=list)
     matches: int = 0
     lacks: Counter[Lack] = field(default_factory=Counter)
     undecided: Counter[int | None] = field(default_factory=Counter)
+    hosts: set[int | None] = field(default_factory=set)
 
 
 class Scan:
@@ -149,7 +151,7 @@ class Scan:
                 tree = self._trees[place]
                 found = evaluation.rows(tree)
                 unknown = evaluation.unknown(found) if is_counted else 0
-                self._keep(place, told, found, unknown)
+                self._keep(place, told, block, found, unknown)
                 if unknown:
                     self._count(place, evaluation, told, block, unknown)
 
@@ -198,7 +200,7 @@ class Scan:
                     tree = self._trees[place]
                     found = evaluation.rows(tree)
                     unknown = evaluation.unknown(found)
-                    self._keep(place, told, found, unknown)
+                    self._keep(place, told, block, found, unknown)
                     if unknown:
                         side.unknown.setdefault(place, []).append((told, block, evaluation, unknown))
         # A start that its other record decides is decided; where neither does, Sysmon's tells of it.
@@ -227,16 +229,19 @@ class Scan:
 
     def _scan_copies(self, plan: Plan, inputs: list[Input], rows: list[Any]) -> None:
         """Scan further copies of records: what is not known of them is not known of the first one either."""
-        told, _, evaluation = self._part(plan, inputs, rows, range(len(rows)))
+        told, block, evaluation = self._part(plan, inputs, rows, range(len(rows)))
         for place in plan.trees:
             found = evaluation.rows(self._trees[place])
-            self._keep(place, told, found, evaluation.unknown(found))
+            self._keep(place, told, block, found, evaluation.unknown(found))
 
-    def _keep(self, place: int, told: _Told, found: Rows, unknown: int) -> None:
-        self.results[place].matches += found.match.bit_count()
+    def _keep(self, place: int, told: _Told, block: Block, found: Rows, unknown: int) -> None:
+        result = self.results[place]
+        result.matches += found.match.bit_count()
         parts = {MATCH: found.match}
         if place in self._detailed:
             parts |= {TRUE: found.true if self._detailed[place] else 0, UNKNOWN: unknown}
+            if perhaps := found.match | unknown:
+                result.hosts.update(host for (host, _), rows in told.groups(block).items() if perhaps & rows)
         for part, bits in parts.items():
             if bits:
                 events = orjson.dumps(chosen(told.events, bits)).decode()  # a quarter of the time of a row at a time

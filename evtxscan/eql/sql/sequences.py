@@ -11,7 +11,7 @@ from evtxscan.eql.binder import BoundSequenceQuery
 from evtxscan.eql.engine import key_rank
 from evtxscan.eql.sequences import Hit, Key, MissingStage, Run, SequenceMatcher, without_missing
 from evtxscan.eql.sql.candidates import Candidate, Candidates, Item, Served
-from evtxscan.eql.sql.run import CaseQueries, as_sql
+from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.store.case import explained
 
 # With more candidates than this, SQL leaves out those whose keys the rarest item does not have.
@@ -92,7 +92,7 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
     only, and never followed by itself. Otherwise every record is an event of its own, as it is for Elasticsearch.
     """
     with explained(queries.case.path):
-        counts = [count_matches(queries, item) for item in compiled.positive]
+        counts = [item.compiled.scanned.matches for item in compiled.positive]
         if not all(counts):
             return []
         candidates = Candidates(queries, once=once)
@@ -108,15 +108,6 @@ def find_sequences(queries: CaseQueries, compiled: CompiledSequence, *, once: bo
     if once:
         runs = _each_once(compiled, runs)
     return [_found(compiled, run, doubts.get(id(run), ())) for run in runs]
-
-
-def count_matches(queries: CaseQueries, item: Item) -> int:
-    """Return how many records meet an item, whatever their join keys."""
-    return sum(
-        queries.case.db.execute(f"SELECT count(*) {part.source}{queries.filter} AND {as_sql(part.match)}").fetchone()[0]
-        for part in item.compiled.selections
-        if part.match is not False
-    )
 
 
 def _shared(compiled: CompiledSequence, candidates: Candidates, counts: list[int]) -> dict[int, str]:
