@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from operator import ge, gt, le, lt
+from typing import Any
 
 from evtxscan.eql.ast import Scalar
 
@@ -90,22 +92,20 @@ def equal(left: Scalar, right: Scalar) -> bool:
     return first is not None and second is not None and first == second
 
 
-_ORDERED: dict[str, Callable[[int], bool]] = {
-    "<": lambda order: order < 0,
-    "<=": lambda order: order <= 0,
-    ">": lambda order: order > 0,
-    ">=": lambda order: order >= 0,
-}
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def ordered(operator: str, left: Scalar, right: Scalar) -> bool | None:
     """Compare with ``< <= > >=``: texts by code point, numbers by value; None where there is no order."""
+    compare = _ORDER[operator]
     if isinstance(left, str) and isinstance(right, str):
-        return _ORDERED[operator]((left > right) - (left < right))
+        return compare(left, right)
+    if type(left) is int and type(right) is int:
+        return compare(left, right)
     first, second = as_number(left), as_number(right)
     if first is None or second is None or math.isnan(first) or math.isnan(second):
         return None
-    return _ORDERED[operator]((first > second) - (first < second))
+    return compare(first, second)
 
 
 def calculate(operator: str, left: Scalar | None, right: Scalar | None) -> Number | None:

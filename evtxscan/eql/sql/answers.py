@@ -211,8 +211,7 @@ def _pass(test: _Test, values: list[Any], by_value: dict[Any, list[int]], *, are
         holds.update(chain.from_iterable(by_value.values()))
         return
     passed = test.leaf.test_scalars(values) if are_texts else map(test.leaf.holds, values)
-    for cells in compress(map(by_value.__getitem__, values), passed):
-        holds.update(cells)
+    holds.update(chain.from_iterable(compress(map(by_value.__getitem__, values), passed)))
 
 
 class _SeveralFields:
