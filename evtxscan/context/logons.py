@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from evtxscan.context.host_sessions import HostSessions
 from evtxscan.context.model import Account, CredentialUse, NoSession, ProcessInfo, SessionInfo, SessionList
 from evtxscan.context.processes import Processes
 from evtxscan.context.sessions import WELL_KNOWN
@@ -23,7 +24,7 @@ _SELECT = (
 )
 _KNOWN = ", ".join(map(str, WELL_KNOWN))
 _GROUP = 500
-MOST_LISTED = 100
+MOST_LISTED = 20
 """Sessions that are listed, the latest ones: on a domain controller thousands of logons come before a finding."""
 _MOST_TOLD = 5_000
 # Logons whose TargetLogonId names the session; in all other Security records it is the subject's.
@@ -39,6 +40,7 @@ class LogonSessions:
         self._events = events
         self._processes = processes
         self._told: dict[int, SessionInfo] = {}
+        self._hosts: dict[str, HostSessions] = {}
 
     def of_process(self, process: ProcessInfo) -> SessionInfo | NoSession:
         """Return the session that a process runs in."""
@@ -75,33 +77,33 @@ class LogonSessions:
 
     def open_at(self, host: str, ticks: int, most: int = MOST_LISTED) -> SessionList:
         """Return the sessions open on a host at a time, in order of start; those of service accounts left out."""
-        return self._latest(
-            "b.host = ?1 AND s.first_seen <= ?2 AND (s.ended IS NULL OR s.ended > ?2)", (host.lower(), ticks), most
-        )
+        sessions, total = self._on(host).open_at(ticks, most)
+        return SessionList(tuple(self._by_id(sessions)), total)
 
     def logons_before(self, host: str, ticks: int, hours: int = 48, most: int = MOST_LISTED) -> SessionList:
         """Return the sessions whose logon was recorded in the hours before a time, in order of logon."""
-        return self._latest(
-            "b.host = ?1 AND s.first_seen BETWEEN ?2 AND ?3 AND s.logon_event IS NOT NULL",
-            (host.lower(), ticks - hours * 3600 * TICKS_PER_SECOND, ticks),
-            most,
-        )
+        sessions, total = self._on(host).logons_between(ticks - hours * 3600 * TICKS_PER_SECOND, ticks, most)
+        return SessionList(tuple(self._by_id(sessions)), total)
 
-    def _latest(self, condition: str, arguments: tuple[object, ...], most: int) -> SessionList:
-        where = f"WHERE {condition} AND s.logon_id NOT IN ({_KNOWN})"
-        with explained(self._case.path):
-            found = self._db.execute(
-                f"SELECT s.id, count(*) OVER () FROM logon_session s JOIN boot b ON b.id = s.boot {where}"
-                " ORDER BY s.first_seen DESC, s.id DESC LIMIT ?",
-                (*arguments, most),
-            ).fetchall()
-        told = self._by_id([session for session, _ in reversed(found)])
-        return SessionList(tuple(told), found[0][1] if found else 0)
+    def _on(self, host: str) -> HostSessions:
+        name = host.lower()
+        if name not in self._hosts:
+            with explained(self._case.path):
+                rows = self._db.execute(
+                    "SELECT s.id, s.first_seen, s.ended, s.logon_event IS NOT NULL"
+                    " FROM logon_session s JOIN boot b ON b.id = s.boot"
+                    f" WHERE b.host = ? AND s.first_seen IS NOT NULL AND s.logon_id NOT IN ({_KNOWN})"
+                    " ORDER BY s.first_seen, s.id",
+                    (name,),
+                )
+                self._hosts[name] = HostSessions(rows)
+        return self._hosts[name]
 
     def _by_id(self, ids: Sequence[int]) -> list[SessionInfo]:
         """Return sessions in this order; findings ask for the same ones again and again."""
         if len(self._told) > _MOST_TOLD:
-            self._told.clear()
+            for session in list(self._told)[: _MOST_TOLD // 2]:
+                del self._told[session]
         missing = [session for session in ids if session not in self._told]
         for start in range(0, len(missing), _GROUP):
             group = missing[start : start + _GROUP]

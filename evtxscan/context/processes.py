@@ -11,6 +11,7 @@ from evtxscan.store.events import Events
 
 # Real chains have a dozen steps; a forged log can have as many as it has records.
 _LONGEST_CHAIN = 64
+_MOST_REMEMBERED = 10_000
 _TEXT = '(SELECT text FROM value WHERE id = p."process.{}")'
 _SELECT = (
     "SELECT p.id, b.host, b.id, pid, p.started, p.ended, p.end_method, end_event, sysmon_event, security_event, parent,"
@@ -26,6 +27,7 @@ class Processes:
         self._case = case
         self._db = case.db
         self._events = events
+        self._rows: dict[int | None, Any] = {}
 
     def of_event(self, event: int) -> ProcessInfo | None:
         """Return the process that an event started, or that it names by Sysmon's GUID; None where it names none."""
@@ -86,8 +88,13 @@ class Processes:
         return ProcessTree(process, children, total - len(rows))
 
     def _row(self, process: int | None) -> Any:  # noqa: ANN401 - a row of _SELECT or None
-        with explained(self._case.path):
-            return self._db.execute(f"{_SELECT} WHERE p.id = ?", (process,)).fetchone()
+        """Return a process; the chains of findings have most of their parents in common."""
+        if process not in self._rows:
+            if len(self._rows) >= _MOST_REMEMBERED:
+                self._rows.clear()
+            with explained(self._case.path):
+                self._rows[process] = self._db.execute(f"{_SELECT} WHERE p.id = ?", (process,)).fetchone()
+        return self._rows[process]
 
     def _named(self, row: Sequence[Any]) -> list[Ancestor]:
         """Return the parent that the process's own records name, which no other record tells of."""

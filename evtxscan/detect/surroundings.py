@@ -13,6 +13,7 @@ from evtxscan.store.events import Event, Events
 
 # How far back an investigator looks for logons.
 HOURS_BEFORE = 48
+_MOST_REMEMBERED = 5_000
 
 
 class Surroundings:
@@ -22,6 +23,7 @@ class Surroundings:
         self._events = events
         self._context = Context(case, events)
         self._ids: dict[int, str] = {}
+        self._sessions: dict[int, dict[str, Any]] = {}  # findings share them
 
     def process(self, event: Event) -> dict[str, Any]:
         """Return the parents of the process that an event is about, and its logon session."""
@@ -87,6 +89,14 @@ class Surroundings:
     def _session(self, session: SessionInfo | NoSession) -> dict[str, Any]:
         if isinstance(session, NoSession):
             return {"logon_id": "", "status": "none", "reason": session.reason}
+        found = self._sessions.get(session.id)
+        if found is None:
+            if len(self._sessions) > _MOST_REMEMBERED:
+                self._sessions.clear()
+            found = self._sessions[session.id] = self._told(session)
+        return found
+
+    def _told(self, session: SessionInfo) -> dict[str, Any]:
         return {
             "logon_id": session.logon_id_text,
             "status": "none" if session.logon_event is None else "found",
