@@ -161,9 +161,17 @@ class Candidates:
             for field, storage in part.kept(item.term.keys).items():
                 if _is_known(storage) or (isinstance(storage, Fixed) and storage.values):
                     continue
+                if isinstance(storage, Computed) and any(
+                    self._is_always_there(part, given) for given in storage.inputs
+                ):
+                    continue
                 rows = self._queries.case.db.execute(part.sql_without(storage, self._queries.filter))
                 for kind, host, lineage, records in rows:
                     yield Open(field, kind, host, lineage, records)
+
+    def _is_always_there(self, part: _Part, given: Input) -> bool:
+        complete = self._queries.events.complete
+        return bool(given.columns) and all(given.columns[0] in complete[kind] for kind in part.kinds)
 
     def _events(self, rows: list[_Row]) -> Iterator[tuple[int, tuple[Served, ...]]]:
         """Put the rows of one moment in order and those of one event together, the record they stand at first."""

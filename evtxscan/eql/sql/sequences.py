@@ -120,13 +120,14 @@ def _shared(compiled: CompiledSequence, candidates: Candidates, counts: list[int
 def _runs(compiled: CompiledSequence, candidates: Candidates) -> list[Match]:
     until = compiled.until
     matcher: SequenceMatcher[Occurrence] = SequenceMatcher(len(compiled.stages), compiled.query.maxspan)
+    stages = {item.number: compiled.stages_of(item.number) for item in compiled.positive}
     for found in candidates.read([*compiled.positive, *([until] if until else [])]):
         keys: dict[int, dict[Key, None]] = {}
         for served in found.served:
             keys.setdefault(served.item, {}).update(dict.fromkeys(served.keys))
         hit = Hit(found.time, found.order, Occurrence(found.identity, found.served))
         ended = keys.pop(until.number, {}) if until else {}
-        matcher.feed(hit, [(stage, keys[number]) for number in keys for stage in compiled.stages_of(number)], ended)
+        matcher.feed(hit, [(stage, keys[number]) for number in keys for stage in stages[number]], ended)
     return matcher.complete
 
 
