@@ -5,7 +5,7 @@ says which fields it needs and answers as Elasticsearch does for any values of t
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -234,6 +234,17 @@ def any_of(items: Iterable[Predicate]) -> Predicate:
     if not flat:
         return Constant(None if null else False)
     return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
+
+
+def key_of(tree: Predicate) -> Hashable:
+    """Return a value that two conditions share only if they ask the same."""
+    if isinstance(tree, Leaf):
+        return tree.key
+    if isinstance(tree, Constant):
+        return tree.value
+    if isinstance(tree, Not):
+        return ("not", key_of(tree.item))
+    return (type(tree).__name__, *map(key_of, tree.items))
 
 
 def leaves(tree: Predicate) -> list[Leaf]:

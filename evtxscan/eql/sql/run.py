@@ -13,6 +13,7 @@ from evtxscan.eql.ast import Pipe
 from evtxscan.eql.binder import BoundEvent, BoundQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
 from evtxscan.eql.parser import parse
+from evtxscan.eql.predicates import key_of
 from evtxscan.eql.sql.answers import Weak
 from evtxscan.eql.sql.compile import Compiled, compiled_from
 from evtxscan.eql.sql.fields import FieldStore
@@ -91,11 +92,19 @@ class CaseQueries:
         """Run the conditions of many queries, and of items of sequences, in one pass, for ``compile_event``.
 
         An item comes with whether it matters which events surely meet it: it does of those that must be missing.
+        What several of them ask ("a process started") is asked once.
         """
         together = [*events, *(event for event, _ in items)]
-        detailed = {place: is_certain for place, (_, is_certain) in enumerate(items, len(events))}
-        found = self._scan(together, self.filter, detailed)
-        self._prepared.update((id(event), (event, one)) for event, one in zip(together, found, strict=True))
+        keys = [key_of(event.predicate) for event in together]
+        distinct = dict(zip(keys, together, strict=True))
+        places = {key: place for place, key in enumerate(distinct)}
+        detailed: dict[int, bool] = {}
+        for key, (_, is_certain) in zip(keys[len(events) :], items, strict=True):
+            detailed[places[key]] = is_certain or detailed.get(places[key], False)
+        found = self._scan(list(distinct.values()), self.filter, detailed)
+        self._prepared.update(
+            (id(event), (event, found[places[key]])) for key, event in zip(keys, together, strict=True)
+        )
 
     def compile(self, query: SingleEventQuery) -> Compiled:
         """Run the query's condition over this case."""
