@@ -46,6 +46,9 @@ class Verification:
         self.versions = versions()
         self.finding_counts: Counter[Outcome] = Counter()
         self.record_counts: Counter[Outcome] = Counter()
+        """Of live records."""
+        self.stale_counts: Counter[Outcome] = Counter()
+        """Of stale records: they are never counted with live ones."""
         self.against_case = 0
         """Records checked against the chunk in the case, for want of the evidence."""
 
@@ -61,7 +64,8 @@ class Verification:
         for number, found in enumerate(checks, 1):
             self.finding_counts[found.outcome] += 1
             for record in found.records:
-                self._count(record.place.checked.outcome, record.place.checked.against, 1)
+                checked = record.place.checked
+                self._count(checked.outcome, checked.against, is_live=record.place.origin == "live")
             self._progress("findings", number, total)
             yield found
 
@@ -70,16 +74,16 @@ class Verification:
         total = self._case.db.execute(_PLACES).fetchone()[0]
         self._progress("records", 0, total)
         for found in check_all(self._case, self.sources, jobs=self._options.jobs, every=every):
-            for (outcome, against), count in sorted(found.counts.items()):
-                self._count(outcome, against, count)
-            self._progress("records", self.record_counts.total(), total)
+            for (outcome, against, is_live), count in sorted(found.counts.items()):
+                self._count(outcome, against, count, is_live=is_live)
+            self._progress("records", self.record_counts.total() + self.stale_counts.total(), total)
             yield from found.records
 
     @property
     def conclusion(self) -> Conclusion:
         """Whether the case is what the evidence says; incomplete where something could not be checked."""
         sources: Sequence[SourceCheck] = self.sources
-        counts = self.record_counts + self.finding_counts
+        counts = self.record_counts + self.stale_counts + self.finding_counts
         if counts["differs"] or counts["gone"] or any(source.outcome == "changed" for source in sources):
             return "contradicted"
         if counts["cannot_render"] or self.against_case or any(s.outcome != "unchanged" for s in sources):
@@ -94,6 +98,7 @@ class Verification:
             "sources": {name: sources[name] for name in SOURCE_OUTCOMES},
             "findings": {name: self.finding_counts[name] for name in OUTCOMES},
             "records": {name: self.record_counts[name] for name in OUTCOMES},
+            "stale_records": {name: self.stale_counts[name] for name in OUTCOMES},
             "records_against_case": self.against_case,
         }
 
@@ -108,15 +113,17 @@ class Verification:
 
         return check_sources(self._case, evidence, hashed)
 
-    def _count(self, outcome: Outcome, against: str, count: int) -> None:
-        self.record_counts[outcome] += count
+    def _count(self, outcome: Outcome, against: str, count: int = 1, *, is_live: bool) -> None:
+        (self.record_counts if is_live else self.stale_counts)[outcome] += count
         if against == "case":
             self.against_case += count
 
 
 _BYTES = "SELECT sum(size) FROM (SELECT DISTINCT path, sha256, size FROM source)"
 _PLACES = """
-SELECT coalesce(sum(events), 0) FROM chunk
+SELECT coalesce(sum(events + (
+    SELECT count(*) FROM stale_record r WHERE r.chunk = chunk.id AND r.state IN ('event', 'copy')
+)), 0) FROM chunk
 JOIN (SELECT DISTINCT path, sha256, number, chunk FROM source_chunk JOIN source ON source.id = source) p
 ON p.chunk = chunk.id
 """
