@@ -64,6 +64,9 @@ class _Display:
         self._done += 1
         self._progress.update(self._task, files=f"file {min(self._done + 1, self._files)} of {self._files}")
 
+    def hashing(self, done: int, total: int) -> None:
+        self._progress.update(self._task, files="hashing the containers", completed=done, total=total)
+
 
 @contextmanager
 def task_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:

@@ -104,7 +104,8 @@ class Result:
 
     ``findings`` is iterated more than once and never copied, so it may read from the case as it goes. ``rules`` are
     documents as in ``evtxscan.rule``, ``suppressed`` the findings that ``suppressions`` set aside, ``sources``
-    documents as in schema/export/ingest.schema.json.
+    documents as in schema/export/ingest.schema.json; ``containers`` are the files of archives and images that sources
+    came out of, for the report: what is a hash there depends on how ingest was called.
     """
 
     findings: Sequence[Document]
@@ -118,6 +119,7 @@ class Result:
     suppressions: tuple[Document, ...] = ()
     scope: Scope = field(default_factory=Scope)
     label: CaseLabel = field(default_factory=CaseLabel)
+    containers: tuple[Document, ...] = ()
 
 
 def events_of(finding: Document) -> list[Document | None]:

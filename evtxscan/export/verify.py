@@ -65,6 +65,8 @@ def _write_json(verification: Verification, stream: BinaryIO) -> None:
     name = "records" if verification.every_record else "findings"
     stream.write(b'{\n"sources": ')
     json.write_array((source_document(source) for source in verification.sources), stream)
+    stream.write(b',"containers": ')
+    json.write_array((source_document(container) for container in verification.containers), stream)
     stream.write(f',"{name}": '.encode())
     json.write_array(_documents(verification, every=False), stream)
     stream.write(b',"totals": ' + json.dumps(verification.totals()))
@@ -72,7 +74,7 @@ def _write_json(verification: Verification, stream: BinaryIO) -> None:
 
 
 def _lines(verification: Verification) -> Iterator[str]:
-    for source in verification.sources:
+    for source in (*verification.sources, *verification.containers):
         yield f"{source.outcome.upper() if source.outcome == 'changed' else source.outcome:<12} {visible(source.path)}"
         yield f"{'':<13}SHA-256 {source.sha256 or 'not known'}"
         if source.outcome == "changed":
@@ -141,6 +143,9 @@ def _summary(verification: Verification) -> Iterator[str]:
     totals = verification.totals()
     sources = ", ".join(f"{number:,} {name}" for name, number in totals["sources"].items() if number)
     yield f"sources   {sources or 'none'}"
+    if verification.containers:
+        containers = ", ".join(f"{number:,} {name}" for name, number in totals["containers"].items() if number)
+        yield f"containers {containers}"
     if not verification.every_record:
         yield f"findings  {_counted(verification.finding_counts)}"
     yield f"records   {_counted(verification.record_counts)}"

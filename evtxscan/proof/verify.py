@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from evtxscan.proof.everything import check_all
 from evtxscan.proof.findings import FindingCheck, FindingChecks
 from evtxscan.proof.places import Chunks, PlaceCheck
 from evtxscan.proof.records import OUTCOMES, Outcome
-from evtxscan.proof.sources import SOURCE_OUTCOMES, SourceCheck, check_sources
+from evtxscan.proof.sources import SOURCE_OUTCOMES, Sources
 from evtxscan.store.case import Case, versions
 
 Conclusion = Literal["confirmed", "contradicted", "incomplete"]
@@ -42,7 +42,10 @@ class Verification:
         self._case = case
         self._options = options
         self._progress = progress or (lambda *_: None)
-        self.sources = self._check_sources(options.evidence)
+        checks = Sources(case, options.evidence, self._hashed())
+        self.sources = checks.check_all()
+        self.containers = checks.check_containers()
+        """The archives and images that sources came out of, as far as ingest hashed them."""
         self.versions = versions()
         self.finding_counts: Counter[Outcome] = Counter()
         self.record_counts: Counter[Outcome] = Counter()
@@ -82,7 +85,7 @@ class Verification:
     @property
     def conclusion(self) -> Conclusion:
         """Whether the case is what the evidence says; incomplete where something could not be checked."""
-        sources: Sequence[SourceCheck] = self.sources
+        sources = (*self.sources, *self.containers)
         counts = self.record_counts + self.stale_counts + self.finding_counts
         if counts["differs"] or counts["gone"] or any(source.outcome == "changed" for source in sources):
             return "contradicted"
@@ -92,17 +95,19 @@ class Verification:
 
     def totals(self) -> dict[str, Any]:
         """Return the counts as they stand in JSON."""
-        sources = Counter(source.outcome for source in self.sources)
+        sources, containers = (Counter(one.outcome for one in of) for of in (self.sources, self.containers))
         return {
             "conclusion": self.conclusion,
             "sources": {name: sources[name] for name in SOURCE_OUTCOMES},
+            "containers": {name: containers[name] for name in SOURCE_OUTCOMES},
             "findings": {name: self.finding_counts[name] for name in OUTCOMES},
             "records": {name: self.record_counts[name] for name in OUTCOMES},
             "stale_records": {name: self.stale_counts[name] for name in OUTCOMES},
             "records_against_case": self.against_case,
         }
 
-    def _check_sources(self, evidence: tuple[Path, ...]) -> list[SourceCheck]:
+    def _hashed(self) -> Callable[[int], None]:
+        """Return what is told the bytes that were hashed."""
         total = self._case.db.execute(_BYTES).fetchone()[0] or 0
         done = 0
 
@@ -111,7 +116,7 @@ class Verification:
             done += size
             self._progress("bytes", done, total)
 
-        return check_sources(self._case, evidence, hashed)
+        return hashed
 
     def _count(self, outcome: Outcome, against: str, count: int = 1, *, is_live: bool) -> None:
         (self.record_counts if is_live else self.stale_counts)[outcome] += count
@@ -119,7 +124,12 @@ class Verification:
             self.against_case += count
 
 
-_BYTES = "SELECT sum(size) FROM (SELECT DISTINCT path, sha256, size FROM source)"
+_BYTES = """
+SELECT sum(size) FROM (
+    SELECT DISTINCT path, sha256, size FROM source
+    UNION ALL SELECT DISTINCT path, sha256, size FROM container WHERE sha256 IS NOT NULL
+)
+"""
 _PLACES = """
 SELECT coalesce(sum(events + (
     SELECT count(*) FROM stale_record r WHERE r.chunk = chunk.id AND r.state IN ('event', 'copy')

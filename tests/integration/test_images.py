@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import struct
@@ -152,6 +153,52 @@ def test_an_image_in_an_archive(form: str, disk: Path, tmp_path: Path, detection
     evtxscan("ingest", archive, "--case", case)
     found = evtxscan("detect", "--case", case, "--format", "json").json
     assert relocated(found, f"case.zip/out/{name}/p1/") == relocated(detection.json, "")
+
+
+def hashes(path: Path, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files of a folder whose names begin as an image's does."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob(f"{path.stem}.*")}
+
+
+@pytest.mark.parametrize("form", ["E01 set", "split raw", "VMDK", "raw"])
+def test_every_file_of_an_image_is_named_and_hashed_where_that_is_asked(form: str, disk: Path, tmp_path: Path) -> None:
+    """Catches a part of a set that no hash covers, and an image that is read whole although nobody asked."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    image = folder / IMAGES[form](disk, folder)
+    case = tmp_path / "case.db"
+    words = ("ingest", image, "--case", case, "--format", "json")
+    expected = hashes(image, folder)
+    told = evtxscan(*words).json["containers"]
+    assert {one["path"]: one["sha256"] for one in told} == dict.fromkeys(expected)
+    assert "not hashed" in evtxscan("manifest", "--case", case).out.decode()
+    assert evtxscan("verify", "--case", case, "--format", "json").json["containers"] == []
+    told = evtxscan(*words, "--hash-images").json["containers"]
+    assert {one["path"]: one["sha256"] for one in told} == expected
+    assert {one["first"] for one in told} == {image.name}
+    info = evtxscan("info", "--case", case, "--format", "json").json
+    assert {one["path"]: one["sha256"] for one in info["containers"]} == expected
+    evtxscan(*words)  # without the option: what is known of the same file stays
+    assert evtxscan("info", "--case", case, "--format", "json").json["containers"] == info["containers"]
+    last = sorted(folder.glob(f"{image.stem}.*"))[-1]
+    data = bytearray(last.read_bytes())
+    data[-1] ^= 1
+    last.write_bytes(data)
+    found = evtxscan("verify", "--case", case, "--format", "json", code=None).json
+    changed = [one["path"] for one in found["containers"] if one["outcome"] == "changed"]
+    assert changed == [last.name]
+    assert found["totals"]["conclusion"] == "contradicted"
+
+
+def test_the_expected_hash_of_an_image(disk: Path, tmp_path: Path) -> None:
+    """Catches an image that is not hashed although its hash is to be compared; and a set that has none of its own."""
+    image = shutil.copyfile(disk, tmp_path / "disk.dd")
+    right = hashlib.sha256(image.read_bytes()).hexdigest()
+    done = evtxscan("ingest", image, "--case", tmp_path / "a.db", "--expect-sha256", right, "--format", "json")
+    assert [(one["sha256"], one["error"]) for one in done.json["containers"]] == [(right, None)]
+    split(disk, tmp_path)
+    several = evtxscan("ingest", tmp_path / "disk.001", "--case", tmp_path / "b.db", "--expect-sha256", right, code=2)
+    assert "disk.001 consists of 3" in several.message
 
 
 def test_a_part_of_a_set_in_an_archive_is_told(disk: Path, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_unchanged_evidence_agrees(made: Path) -> None:
     assert done.json["totals"] == {
         "conclusion": "confirmed",
         "sources": {"unchanged": 5, "changed": 0, "missing": 0, "unreadable": 0},
+        "containers": {"unchanged": 0, "changed": 0, "missing": 0, "unreadable": 0},
         "findings": {"agrees": FINDINGS, "differs": 0, "cannot_render": 0, "gone": 0},
         "records": {"agrees": RECORDS, "differs": 0, "cannot_render": 0, "gone": 0},
         "stale_records": {"agrees": 0, "differs": 0, "cannot_render": 0, "gone": 0},

@@ -80,6 +80,7 @@ def test_they_agree_and_are_counted_apart(case: Path) -> None:
     assert verify(case, "--all")["totals"] == {
         "conclusion": "confirmed",
         "sources": {"unchanged": 1, "changed": 0, "missing": 0, "unreadable": 0},
+        "containers": {"unchanged": 0, "changed": 0, "missing": 0, "unreadable": 0},
         "findings": outcomes(),
         "records": outcomes(agrees=LIVE),
         "stale_records": outcomes(agrees=STALE),

@@ -193,12 +193,24 @@ class Image:
     named: bool
 
 
-def search_image(image: Image, found: Found) -> None:
-    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies."""
+def files_of(image: Image) -> tuple[Path, ...]:
+    """Return the files that an image which is a file of its own consists of; itself alone where dfVFS cannot say."""
+    path, kind = Path(image.opener.place), image.nature.kind
+    try:
+        with _Dfvfs.load().explained():
+            from evtxscan.evidence.containers import parts  # noqa: PLC0415 - needs dfVFS
+
+            return (path,) if kind is None else parts.files_of(path, kind)
+    except OSError:
+        return (path,)
+
+
+def search_image(image: Image, found: Found) -> bool:
+    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies; return whether any."""
     first = _first_segment(image)
     if first is not None:
         _note_segment(image, first, found)
-        return
+        return False
     search = _Search(image, found)
     place, kind = image.opener.place, image.nature.kind
     try:
@@ -207,7 +219,7 @@ def search_image(image: Image, found: Found) -> None:
             volumes = search.scan(dfvfs)
     except OSError as error:
         found.errors.append(unreadable(place, error))
-        return
+        return False
     before = len(found.sources), len(found.errors)
     for volume in volumes:
         search.walk(dfvfs, volume)
@@ -218,6 +230,7 @@ def search_image(image: Image, found: Found) -> None:
             found.errors.append(EvidenceError(f"{place}: {reason}"))
         else:
             found.skipped.append(Skipped(image.name, image.argument, reason))
+    return len(found.sources) > before[0]
 
 
 def _first_segment(image: Image) -> Path | None:
