@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,15 @@ class Found:
     containers: list[Container] = field(default_factory=list)
 
 
-def discover(paths: list[Path]) -> Found:
+Look = Callable[[str], None]
+"""Is told of each file, and each folder of an image, that is looked at: a search can take its time."""
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def discover(paths: list[Path], look: Look = _silent) -> Found:
     """Find event logs by content, in folders, archives and disk images.
 
     Folders are searched recursively, links to folders are not followed. A file named outright that has no event log is
@@ -80,7 +88,8 @@ def discover(paths: list[Path]) -> Found:
             identity = os.path.realpath(candidate.path)
             candidates[identity] = max(candidate, candidates.get(identity, candidate), key=Candidate.preference)
     for candidate in sorted(candidates.values(), key=lambda candidate: (candidate.name, candidate.argument)):
-        _take(candidate, found)
+        look(candidate.name)
+        _take(candidate, found, look)
     found.skipped.sort(key=lambda skipped: (skipped.path, skipped.argument))
     found.errors.sort(key=str)
     return found
@@ -115,7 +124,7 @@ def _candidates(path: Path, found: Found) -> Iterator[Candidate]:
             yield Candidate(below, argument, readable_name(below.relative_to(path).as_posix()), named=False)
 
 
-def _take(candidate: Candidate, found: Found) -> None:
+def _take(candidate: Candidate, found: Found, look: Look) -> None:
     path = candidate.path
     try:
         size, modified = path.stat().st_size, modified_time(path)
@@ -128,7 +137,7 @@ def _take(candidate: Candidate, found: Found) -> None:
         found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
     elif nature.kind is not None:
         before = len(found.sources)
-        files = _open(candidate, nature, size, found)
+        files = _open(candidate, nature, size, found, look)
         if len(found.sources) > before:
             found.containers.append(Container(candidate.name, candidate.argument, nature.kind, files))
     elif candidate.named:
@@ -138,18 +147,18 @@ def _take(candidate: Candidate, found: Found) -> None:
         found.skipped.append(Skipped(candidate.name, candidate.argument, reason))
 
 
-def _open(candidate: Candidate, nature: Nature, size: int, found: Found) -> tuple[Path, ...]:
+def _open(candidate: Candidate, nature: Nature, size: int, found: Found, look: Look) -> tuple[Path, ...]:
     """Search a container, and return the files it consists of."""
     path, kind = candidate.path, nature.kind
     if kind is not None and kind not in IMAGES:
         from evtxscan.evidence.containers.search import search_archive  # noqa: PLC0415 - many cases have none
 
-        search_archive(candidate, kind, size, found)
+        search_archive(candidate, kind, size, found, look)
         return (path,)
     from evtxscan.evidence.containers.images import Image, files_of, search_image  # noqa: PLC0415 - few cases have one
 
     image = Image(PlainFile(path), nature, candidate.name, candidate.argument, candidate.named)
-    return files_of(image) if search_image(image, found) else (path,)
+    return files_of(image) if search_image(image, found, look) else (path,)
 
 
 def _part_of_split_image(path: Path) -> str | None:

@@ -54,12 +54,12 @@ class _Reading:
     after: Future[str] | None = None
 
 
-def find_evidence(paths: list[Path], options: Options) -> Found:
-    """Find the event logs to ingest, before any case is touched.
+def find_evidence(paths: list[Path], options: Options, progress: Progress | None = None) -> Found:
+    """Find the event logs to ingest, before any case is touched. ``progress`` is told what is looked at.
 
     Raises EvidenceError when there is nothing to read at all, UsageError for an expected hash with several sources.
     """
-    found = discover(paths)
+    found = discover(paths, progress.looking) if progress else discover(paths)
     if not found.sources and found.errors:
         raise EvidenceError("\n".join(str(error) for error in found.errors))
     if not found.sources:

@@ -101,8 +101,11 @@ class Summary:
 class Progress(Protocol):
     """Is told how far an ingest has come."""
 
+    def looking(self, place: str) -> None:
+        """While event logs are searched: a file, or a folder of an image, is looked at."""
+
     def start(self, files: int, size: int) -> None:
-        """Called once, with the number of files and their bytes."""
+        """Called once, when they are found, with the number of files and their bytes."""
 
     def advance(self, size: int, records: int) -> None:
         """``size`` more bytes were read, ``records`` more records found."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.discover import discover
+from evtxscan.evidence.discover import Look, discover
 from evtxscan.evidence.source import Opener, Source, plain_source
 from evtxscan.store.case import Case, explained
 
@@ -47,16 +47,16 @@ class Sources:
     """Finds what a case was made of, and hashes it as it is now, each file once.
 
     ``evidence``: files or folders where the evidence lies now; without any, where ingest found it. ``progress`` is told
-    the bytes that were hashed. Methods may raise CaseError.
+    the bytes that were hashed, ``look`` what is looked at in search of them. Methods may raise CaseError.
     """
 
-    def __init__(self, case: Case, evidence: Sequence[Path], progress: Progress | None = None) -> None:
+    def __init__(self, case: Case, evidence: Sequence[Path], progress: Progress, look: Look) -> None:
         """Raises EvidenceError where a path of ``evidence`` does not exist."""
         for path in evidence:
             if not path.exists():
                 raise EvidenceError(f"{path}: no such file or folder")
         self._case = case
-        self._finder = _Finder(evidence, progress)
+        self._finder = _Finder(evidence, progress, look)
 
     def check_all(self) -> list[SourceCheck]:
         """Check every source."""
@@ -105,9 +105,10 @@ def _check(known: _Known, finder: _Finder, *, is_container: bool = False) -> Sou
 class _Finder:
     """Knows the files that may be sources of a case, and hashes each once."""
 
-    def __init__(self, evidence: Sequence[Path], progress: Progress | None) -> None:
+    def __init__(self, evidence: Sequence[Path], progress: Progress, look: Look) -> None:
         self.evidence = evidence
         self._progress = progress
+        self._look = look
         self._hashes: dict[Opener, str | EvidenceError] = {}
         self._under: dict[Path, list[Source]] = {}
 
@@ -158,7 +159,7 @@ class _Finder:
     def _inside(self, place: Path) -> list[Source]:
         """Return what stands in the containers at a place."""
         if place not in self._under:
-            self._under[place] = discover([place]).sources if place.exists() else []
+            self._under[place] = discover([place], self._look).sources if place.exists() else []
         return self._under[place]
 
     @cached_property
@@ -174,7 +175,7 @@ class _Finder:
 
     @cached_property
     def _discovered(self) -> list[Source]:
-        return discover(list(self.evidence)).sources
+        return discover(list(self.evidence), self._look).sources
 
 
 def _shared(one: str, other: str) -> int:

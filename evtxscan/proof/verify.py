@@ -17,7 +17,7 @@ from evtxscan.store.case import Case, versions
 
 Conclusion = Literal["confirmed", "contradicted", "incomplete"]
 Told = Callable[[str, int, int], None]
-"""Progress: what is done (``bytes`` hashed, ``findings``, ``records``), how many of them, of how many in all."""
+"""Progress: what is done (``files looked at``, ``bytes`` hashed, ``findings``, ``records``), how many, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Verification:
         self._case = case
         self._options = options
         self._progress = progress or (lambda *_: None)
-        checks = Sources(case, options.evidence, self._hashed())
+        checks = Sources(case, options.evidence, self._hashed(), self._looked())
         self.sources = checks.check_all()
         self.containers = checks.check_containers()
         """The archives and images that sources came out of, as far as ingest hashed them."""
@@ -117,6 +117,17 @@ class Verification:
             self._progress("bytes", done, total)
 
         return hashed
+
+    def _looked(self) -> Callable[[str], None]:
+        """Return what is told of the files that are looked at in search of the evidence; how many is not known."""
+        count = 0
+
+        def looked(_: str) -> None:
+            nonlocal count
+            count += 1
+            self._progress("files looked at", count, count)
+
+        return looked
 
     def _count(self, outcome: Outcome, against: str, count: int = 1, *, is_live: bool) -> None:
         (self.record_counts if is_live else self.stale_counts)[outcome] += count

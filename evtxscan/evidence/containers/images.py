@@ -21,7 +21,7 @@ from typing import Any
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers.member import logical_name
 from evtxscan.evidence.containers.reading import BUFFER, DamagedError, damaged
-from evtxscan.evidence.discover import Found, Skipped
+from evtxscan.evidence.discover import Found, Look, Skipped
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.evidence.recognise import Kind, Nature, examine
 from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, unreadable, utc
@@ -205,13 +205,16 @@ def files_of(image: Image) -> tuple[Path, ...]:
         return (path,)
 
 
-def search_image(image: Image, found: Found) -> bool:
-    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies; return whether any."""
+def search_image(image: Image, found: Found, look: Look) -> bool:
+    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies; return whether any.
+
+    ``look`` is told of each folder.
+    """
     first = _first_segment(image)
     if first is not None:
         _note_segment(image, first, found)
         return False
-    search = _Search(image, found)
+    search = _Search(image, found, look)
     place, kind = image.opener.place, image.nature.kind
     try:
         dfvfs = _Dfvfs.load()
@@ -253,6 +256,7 @@ def _note_segment(image: Image, first: Path, found: Found) -> None:
 class _Search:
     image: Image
     found: Found
+    look: Look
     unread: list[str] = field(default_factory=list)
 
     def scan(self, dfvfs: _Dfvfs) -> list[Any]:
@@ -276,7 +280,7 @@ class _Search:
         try:
             with dfvfs.explained():
                 top = _volume(dfvfs, root).GetRootFileEntry()
-            names += self._files(dfvfs, top)
+            names += self._files(dfvfs, top, "/".join(part for part in (self.image.name, volume) if part))
         except OSError as error:
             self.found.errors.append(unreadable(place, error))
         for path, entry in sorted(names, key=itemgetter(0)):
@@ -287,11 +291,12 @@ class _Search:
                 EvidenceError(f"{place}: {which} cannot be listed to the end; files may be missing")
             )
 
-    def _files(self, dfvfs: _Dfvfs, top: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - dfVFS has no types
+    def _files(self, dfvfs: _Dfvfs, top: Any, volume: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - dfVFS has no types
         """Yield the files that may be logs, with their paths on the volume."""
         folders: list[tuple[str, Any, int]] = [("", top, 0)]
         while folders:
             base, folder, depth = folders.pop()
+            self.look(f"{volume}/{base}")
             entries = folder.sub_file_entries
             while True:
                 try:
