@@ -71,7 +71,9 @@ def detect(
         ),
         suppressed=KeptFindings(case, [result.rule.id for result in results], suppressed=True),
         suppressions=tuple(suppressor.documents()),
-        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates),
+        scope=ResultScope(
+            filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates, filters.live_only
+        ),
         label=_case_label(case),
         containers=tuple(container_documents(case)),
     )

@@ -9,7 +9,14 @@ from evtxscan.detect.verdict import Verdict, VerdictName
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
 from evtxscan.export.tally import tally
-from evtxscan.export.wording import Explained, explain_reason, explain_verdict, field_meaning, verdict_title
+from evtxscan.export.wording import (
+    Explained,
+    explain_reason,
+    explain_verdict,
+    field_meaning,
+    told_origins,
+    verdict_title,
+)
 
 _VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
 
@@ -88,6 +95,7 @@ class Overview:
     warnings: list[str]
     by_severity: str
     by_tactic: str
+    by_origin: str
 
 
 def overview(result: Result) -> Overview:
@@ -113,6 +121,7 @@ def overview(result: Result) -> Overview:
         warnings=_warnings(result, sources),
         by_severity=", ".join(f"{name} {number:,}" for name, number in found.severities),
         by_tactic=", ".join(f"{name} {number:,}" for _, name, number in found.tactics),
+        by_origin=told_origins(found),
     )
 
 

@@ -14,19 +14,9 @@ from tests.evtxmaker import damage
 from tests.integration import logs
 from tests.integration.command import evtxscan
 from tests.integration.test_again import ingest
-from tests.integration.test_stale import overwrite_templates
+from tests.integration.test_stale import TOML, overwrite_templates
 
 LIVE, STALE = 8, 22
-RULE = """[rule]
-name = "n"
-rule_id = "r"
-risk_score = 1
-severity = "low"
-type = "eql"
-language = "eql"
-version = 1
-query = '''process where process.args : "/n"'''
-"""
 
 
 @pytest.fixture
@@ -148,7 +138,7 @@ def test_a_changed_value_is_named(case: Path, log: Path) -> None:
 
 def test_a_finding_in_one(case: Path, log: Path, tmp_path: Path) -> None:
     """Catches findings in deleted records that verify cannot follow to their bytes."""
-    (tmp_path / "rule.toml").write_text(RULE)
+    (tmp_path / "rule.toml").write_text(TOML)
     evtxscan("detect", "--rules", tmp_path / "rule.toml", "--case", case)
     found = verify(case)
     assert found["totals"]["findings"] == outcomes(agrees=LIVE + STALE)
