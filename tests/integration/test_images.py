@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from evtxscan.evidence.discover import discover
+from evtxscan.evidence.recognise import Kind
 from tests.integration import archives, content
 from tests.integration.command import EVIDENCE, Done, environment, evtxscan
 from tests.integration.test_archives import LOG, relocated
 
 pytest.importorskip("dfvfs", reason="dfVFS is not installed: pip install 'evtxscan[image]'")
+
+from evtxscan.evidence.containers import parts
 
 _SIZE = 24 << 20
 _START = 2048 * 512
@@ -258,6 +262,38 @@ def test_a_later_segment_alone_is_told(disk: Path, tmp_path: Path) -> None:
     assert "name its first file, disk.E01" in done.message
     gap = evtxscan("ingest", tmp_path / "disk.E01", "--case", tmp_path / "case.db", code=None)
     assert gap.code in (1, 3)
+
+
+OTHERS = {
+    "image.vhd": ("VHD image", 3, "a_directory"),
+    "image-differential.vhd": ("VHD image", 3, "a_directory"),
+    "windows_volume.qcow2": ("QCOW image", 14, "Windows/System32/config"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_image_that_others_made(name: str, tmp_path: Path) -> None:
+    """Catches layers that only open what was made here, and an image without logs that nobody is told of."""
+    folder = os.environ.get("EVTXSCAN_IMAGES")
+    if not folder:
+        pytest.skip("EVTXSCAN_IMAGES is not set")
+    kind, files, directory = OTHERS[name]
+    looked: list[str] = []
+    found = discover([Path(folder, name)], looked.append)
+    assert f"{name}/{directory}/" in looked
+    assert not found.sources
+    done = evtxscan("ingest", Path(folder, name), "--case", tmp_path / "case.db", code=1)
+    assert f"{name}: {kind} without event logs ({files} files on 1 file system)" in done.message
+    assert not (tmp_path / "case.db").exists()
+
+
+def test_a_differential_image_consists_of_its_parents_too() -> None:
+    """Catches a parent that no hash covers."""
+    folder = os.environ.get("EVTXSCAN_IMAGES")
+    if not folder:
+        pytest.skip("EVTXSCAN_IMAGES is not set")
+    files = parts.files_of(Path(folder, "image-differential.vhd"), Kind.VHD)
+    assert [file.name for file in files] == ["image-differential.vhd", "image.vhd"]
 
 
 def test_without_dfvfs_an_image_is_an_error_that_says_what_to_install(disk: Path, tmp_path: Path) -> None:

@@ -228,7 +228,10 @@ def search_image(image: Image, found: Found, look: Look) -> bool:
         search.walk(dfvfs, volume)
     _kept.volumes.clear()
     if (len(found.sources), len(found.errors)) == before:
-        reason = f"{kind} without event logs" if volumes else f"{kind} without a file system that is read"
+        systems = "1 file system" if len(volumes) == 1 else f"{len(volumes):,} file systems"
+        reason = f"{kind} without event logs ({search.files:,} files on {systems})"
+        if not volumes:
+            reason = f"{kind} without a file system that is read"
         if image.named or not volumes:
             found.errors.append(EvidenceError(f"{place}: {reason}"))
         else:
@@ -258,6 +261,7 @@ class _Search:
     found: Found
     look: Look
     unread: list[str] = field(default_factory=list)
+    files: int = 0
 
     def scan(self, dfvfs: _Dfvfs) -> list[Any]:
         """Return the roots of all file systems. What cannot be read of the image becomes an error."""
@@ -309,8 +313,10 @@ class _Search:
                             continue
                         if entry.IsDirectory() and depth < _MAX_DEPTH:
                             folders.append((f"{path}/", entry, depth + 1))
-                        elif entry.IsFile() and _may_be_log(path, entry.size or 0):
-                            yield path, entry
+                        elif entry.IsFile():
+                            self.files += 1
+                            if _may_be_log(path, entry.size or 0):
+                                yield path, entry
                 except OSError:
                     self.unread.append(base or "/")
                     break
