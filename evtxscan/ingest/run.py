@@ -93,8 +93,8 @@ def ingest(case: Case, run: int, found: Found, options: Options, progress: Progr
     if progress:
         progress.start(len(found.sources), sum(source.size for source in found.sources))
     ingestion = _Ingestion(case, run, options, found, progress)
-    ingestion.note_skipped(found.skipped)
     try:
+        ingestion.note_skipped(found.skipped)
         sources = ingestion.read(found.sources)
         containers = ingestion.note_containers(sources)
     finally:
