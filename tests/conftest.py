@@ -12,6 +12,7 @@ CONFORMANCE_CASES = 821
 MATERIAL = {
     "EVTXSCAN_CONFORMANCE": f"{CONFORMANCE_CASES} conformance cases were not run",
     "EVTXSCAN_CORPUS": "the tests on public event logs were not run",
+    "EVTXSCAN_IMAGES": "dfVFS's disk images were not opened",
     "EVTXSCAN_RULES": "Elastic's rules were not parsed",
     "EVTXSCAN_SIGMA": "SigmaHQ's rules and regression logs were not run",
 }

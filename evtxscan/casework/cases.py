@@ -24,6 +24,7 @@ class Filters:
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
     defend_values: bool = True
+    live_only: bool = False
 
     def scope(self) -> Scope:
         """Return it in the case's terms. Raises UsageError for a time that is none."""
@@ -31,7 +32,7 @@ class Filters:
         end = None if self.end is None else _ticks(self.end, "--to")
         if start is not None and end is not None and start > end:
             raise UsageError(f"--from {self.start} is later than --to {self.end}")
-        return Scope(start, end, self.hosts, self.observed_only, self.defend_values)
+        return Scope(start, end, self.hosts, self.observed_only, self.defend_values, self.live_only)
 
 
 def _ticks(text: str, option: str) -> int:

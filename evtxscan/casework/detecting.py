@@ -19,7 +19,7 @@ from evtxscan.rules.load import load_rules
 from evtxscan.rules.ready import Refused, refused_file
 from evtxscan.rules.suppress import Suppression, load_suppressions
 from evtxscan.store.case import Case, versions
-from evtxscan.store.describe import source_documents
+from evtxscan.store.describe import container_documents, source_documents
 from evtxscan.store.events import Events
 
 
@@ -71,8 +71,11 @@ def detect(
         ),
         suppressed=KeptFindings(case, [result.rule.id for result in results], suppressed=True),
         suppressions=tuple(suppressor.documents()),
-        scope=ResultScope(filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates),
+        scope=ResultScope(
+            filters.start, filters.end, filters.hosts, filters.observed_only, scope.translates, filters.live_only
+        ),
         label=_case_label(case),
+        containers=tuple(container_documents(case)),
     )
 
 

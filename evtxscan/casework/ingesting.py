@@ -49,7 +49,7 @@ def ingest_evidence(
     """
     if options.expected_sha256 and not _HEX_SHA256.match(options.expected_sha256):
         raise UsageError("--expect-sha256 takes the 64 hex digits of a SHA-256")
-    found = find_evidence(paths, options)
+    found = find_evidence(paths, options, progress)
     with create_or_open(case_path) as case, logged(case, "ingest", arguments or []) as run:
         case.set_info(label.entries() if label else {})
         summary = ingest(case, run.number, found, options, progress)

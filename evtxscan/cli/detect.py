@@ -45,6 +45,7 @@ def command(
     start: str | None,
     end: str | None,
     hosts: tuple[str, ...],
+    live_only: bool,
     observed_only: bool,
     defend_values: bool,
     suppress: tuple[str, ...],
@@ -64,7 +65,7 @@ def command(
       evtxscan detect --case ws-fin-07.db --format html --output report.html
     """
     with settled(case_path) as case, logged(case, "detect", sys.argv[1:]) as run:
-        filters = Filters(start, end, hosts, observed_only, defend_values)
+        filters = Filters(start, end, hosts, observed_only, defend_values, live_only)
         result = detect(case, run.number, rule_paths, filters, suppress=suppress)
         with open_output(output) as stream:
             render(result, form, stream)

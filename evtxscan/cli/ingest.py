@@ -32,7 +32,16 @@ from evtxscan.ingest.run import Options
     help="Leave stale records (deleted, or left over behind a chunk's live data) alone; a later ingest reads them.",
 )
 @click.option("--exhibit", metavar="ID", help="The exhibit that these files are, noted with each source.")
-@click.option("--expect-sha256", metavar="HEX", help="The acquisition hash to compare with (one file only).")
+@click.option(
+    "--expect-sha256",
+    metavar="HEX",
+    help="The acquisition hash to compare with: that of the one event log, or of the one archive or image.",
+)
+@click.option(
+    "--hash-images",
+    is_flag=True,
+    help="Hash disk images, too, reading all of each; archives are always hashed.",
+)
 @click.option("--case-number", metavar="TEXT", help="Noted in the case.")
 @click.option("--examiner", metavar="NAME", help="Noted in the case.")
 @click.option("--notes", metavar="TEXT", help="Noted in the case.")
@@ -47,6 +56,7 @@ def command(
     no_slack: bool,
     exhibit: str | None,
     expect_sha256: str | None,
+    hash_images: bool,
     case_number: str | None,
     examiner: str | None,
     notes: str | None,
@@ -67,7 +77,7 @@ def command(
       evtxscan ingest C/Windows/System32/winevt/Logs --case ws-fin-07.db --examiner "R. Vogt"
     """
     refuse_evidence(case_path, "--case")
-    options = Options(jobs, _categories(only), exhibit, expect_sha256, slack=not no_slack)
+    options = Options(jobs, _categories(only), exhibit, expect_sha256, slack=not no_slack, hash_images=hash_images)
     label = Label(case_number, examiner, notes)
     with ingest_progress(quiet=quiet) as progress:
         summary = ingest_evidence(

@@ -59,7 +59,12 @@ def output_options(*formats: str) -> Callable[[F], F]:
 
 
 def filter_options(function: F) -> F:
-    """``--from``, ``--to``, ``--host``."""
+    """``--from``, ``--to``, ``--host``, ``--live-only``."""
+    function = click.option(
+        "--live-only",
+        is_flag=True,
+        help="Only live records: none that were deleted or left over (origin slack) or carved.",
+    )(function)
     function = click.option(
         "--host", "hosts", multiple=True, metavar="NAME", help="Only this host, by full or short name (repeatable)."
     )(function)

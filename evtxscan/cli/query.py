@@ -28,6 +28,7 @@ def command(
     start: str | None,
     end: str | None,
     hosts: tuple[str, ...],
+    live_only: bool,
     observed_only: bool,
     form: str,
     output: Path | None,
@@ -49,7 +50,7 @@ def command(
         for unknown in unknown_in_query(case, eql):
             place = f"line {unknown.line}, column {unknown.column}: " if unknown.line else ""
             say(visible(f"evtxscan: warning: {place}{unknown.message}"), quiet=quiet)
-        documents = query(case, eql, Filters(start, end, hosts, observed_only))
+        documents = query(case, eql, Filters(start, end, hosts, observed_only, live_only=live_only))
         with open_output(output) as stream:
             render_events(documents, form, stream)
     return 0

@@ -76,6 +76,7 @@ def list_command(
     start: str | None,
     end: str | None,
     hosts: tuple[str, ...],
+    live_only: bool,
     observed_only: bool,
     defend_values: bool,
     form: str,
@@ -91,7 +92,7 @@ def list_command(
     Example:
       evtxscan rules list --rules rules/windows --case ws-fin-07.db
     """
-    filters = Filters(start, end, hosts, observed_only, defend_values)
+    filters = Filters(start, end, hosts, observed_only, defend_values, live_only)
     with _book("list", rule_paths, case_path, filters) as (book, _), open_output(output) as stream:
         write_list(book, form, stream)
     return 0
@@ -109,6 +110,7 @@ def check_command(
     start: str | None,
     end: str | None,
     hosts: tuple[str, ...],
+    live_only: bool,
     observed_only: bool,
     defend_values: bool,
     form: str,
@@ -124,7 +126,7 @@ def check_command(
     Example:
       evtxscan rules check --rules my-rule.toml
     """
-    filters = Filters(start, end, hosts, observed_only, defend_values)
+    filters = Filters(start, end, hosts, observed_only, defend_values, live_only)
     with _book("check", rule_paths, case_path, filters) as (book, note):
         with open_output(output) as stream:
             write_check(book, form, stream)
@@ -147,6 +149,7 @@ def show_command(
     start: str | None,
     end: str | None,
     hosts: tuple[str, ...],
+    live_only: bool,
     observed_only: bool,
     defend_values: bool,
     form: str,
@@ -162,7 +165,7 @@ def show_command(
     Example:
       evtxscan rules show 265db8f5-fc73-4d0d-b434-6483b56372e2
     """
-    filters = Filters(start, end, hosts, observed_only, defend_values)
+    filters = Filters(start, end, hosts, observed_only, defend_values, live_only)
     with _book("show", rule_paths, case_path, filters) as (book, _), open_output(output) as stream:
         write_rule(book, rule(book, wanted), form, stream)
     return 0

@@ -8,10 +8,9 @@ from functools import cached_property
 
 from evtxscan.ecs.mapping import mappings
 from evtxscan.eql.sql.run import CaseQueries
+from evtxscan.store.scope import LIVE
 
 _ROWS_AT_ONCE = 500
-# Counts are of live records, as those of event_count.
-LIVE = "e.id NOT IN (SELECT event FROM stale_record WHERE state = 'event')"
 
 
 class Hosts:
@@ -53,6 +52,7 @@ class Hosts:
         if scope.start is None and scope.end is None:
             sql = f"SELECT host, sum(events) FROM event_count WHERE kind IN ({marks}) GROUP BY host"
         else:
+            # Live records only, as event_count has them.
             where = f"e.kind IN ({marks}){self._queries.filter} AND {LIVE}"
             sql = f'SELECT e."host.name", count(*) FROM event e WHERE {where} GROUP BY 1'
         counts: Counter[str] = Counter()

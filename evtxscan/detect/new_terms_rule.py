@@ -18,7 +18,7 @@ from evtxscan.evtx.filetime import to_milliseconds
 from evtxscan.kql.read import case_mapping
 from evtxscan.rules.new_terms import NewTerms, new_terms
 from evtxscan.rules.rows import Row
-from evtxscan.store.scope import Scope
+from evtxscan.store.scope import LIVE, Scope
 
 _TICKS_PER_MILLISECOND = 10_000
 _ROWS_AT_ONCE = 500
@@ -61,6 +61,8 @@ def _history(scope: Scope, asked: NewTerms) -> str:
         terms.append(f'e."@timestamp" >= {scope.start - (asked.history + 1) * _TICKS_PER_MILLISECOND}')
     if scope.end is not None:
         terms.append(f'e."@timestamp" <= {scope.end}')
+    if scope.live_only:
+        terms.append(LIVE)
     return "".join(f" AND {term}" for term in terms)
 
 

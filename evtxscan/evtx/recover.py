@@ -43,13 +43,14 @@ class Recovered:
     """A stale record as a tree, to be written as JSON or XML.
 
     ``unnamed``: the id of the template of its event data, where that is nowhere in the evidence. The values are there,
-    as unnamed Data in their order; System is whole.
+    as unnamed Data in their order; System is whole. ``borrowed``: GUIDs of the templates that were read elsewhere.
     """
 
     span: Span
     root: Resolved
     means: Means
     unnamed: int | None = None
+    borrowed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,19 @@ class Rebuilder:
         self._depth = 0
         self._means = Means.IN_PLACE
         self._unnamed: int | None = None
+        self._borrowed: dict[bytes, None] = {}
 
     def rebuild(self, span: Span) -> Recovered | Refused:
         """Rebuild the record at ``span``, or say why not."""
         self._budget = Budget()
-        self._depth, self._means, self._unnamed = 0, Means.IN_PLACE, None
+        self._depth, self._means, self._unnamed, self._borrowed = 0, Means.IN_PLACE, None, {}
         try:
             root = self._record(span)
         except UnknownTemplateError as error:
             return Refused(span, error.reason, error.detail, error.template_id)
         except BinXmlError as error:
             return Refused(span, error.reason, error.detail)
-        return Recovered(span, root, self._means, self._unnamed)
+        return Recovered(span, root, self._means, self._unnamed, tuple(self._borrowed))
 
     def _record(self, span: Span) -> Resolved:
         start, end = span.offset + RECORD_HEADER_SIZE, span.offset + span.size - 4
@@ -127,6 +129,8 @@ class Rebuilder:
         check_values(fragment.values)
         definition, means = self._definition(fragment)
         self._means = max(self._means, means)
+        if means is not Means.IN_PLACE:
+            self._borrowed[definition.guid] = None
         return resolve(definition.root, fragment.values, self._nested, self._budget)
 
     def _nested(self, value: Value) -> Resolved:

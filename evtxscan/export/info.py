@@ -37,6 +37,8 @@ def _sections(description: dict[str, Any], *, verbose: bool) -> Iterator[tuple[s
     if label:
         yield "Case", label
     yield "Sources", [line for source in description["sources"] for line in _source(source)]
+    if description["containers"]:
+        yield "Archives and images", [line for entry in description["containers"] for line in _container(entry)]
     losses = [
         [f"{loss['records']:,}", loss["reason"].replace("_", " "), visible(loss["source"]), f"chunks {loss['chunks']}"]
         for loss in description["losses"]
@@ -88,6 +90,17 @@ def _source(source: dict[str, Any]) -> Iterator[list[str]]:
     ]
     if source["error"]:
         yield [f"  {visible(source['error'])}"]
+
+
+def _container(container: dict[str, Any]) -> Iterator[list[str]]:
+    yield [visible(container["path"]), f"{container['size']:,} bytes", container["kind"]]
+    yield [f"  SHA-256 {container['sha256'] or 'not made (ingest --hash-images)'}", *_modified(container)]
+    if container["error"]:
+        yield [f"  {visible(container['error'])}"]
+
+
+def _modified(entry: dict[str, Any]) -> list[str]:
+    return [f"modified {readable_time(entry['modified'])}"] if entry["modified"] else []
 
 
 def _stale(counts: dict[str, Any]) -> list[list[str]]:

@@ -6,16 +6,18 @@ from typing import Any, BinaryIO
 
 from evtxscan.export import json
 from evtxscan.export.text import visible
-from evtxscan.ingest.summary import Loss, SourceSummary, Summary
+from evtxscan.ingest.summary import ContainerSummary, Loss, SourceSummary, Summary
 from evtxscan.store.stale import StaleCounts
 
 _LOSSES_SHOWN = 10
+_CONTAINERS_SHOWN = 20
 
 
 def document(summary: Summary) -> dict[str, Any]:
     """Return the summary as schema/export/ingest.schema.json describes it."""
     return {
         "sources": [_source(source) for source in summary.sources],
+        "containers": [_container(container) for container in summary.containers],
         "skipped": [{"path": skipped.path, "reason": skipped.reason} for skipped in summary.skipped],
         "errors": [str(error) for error in summary.errors],
         "totals": _counts(summary),
@@ -32,6 +34,17 @@ def _source(source: SourceSummary) -> dict[str, Any]:
         "losses": [_loss(loss) for loss in source.losses],
         "error": source.error,
         "slack": source.stale.document(),
+    }
+
+
+def _container(container: ContainerSummary) -> dict[str, Any]:
+    return {
+        "path": container.path,
+        "first": container.first,
+        "kind": container.kind,
+        "sha256": container.sha256,
+        "size": container.size,
+        "error": container.error,
     }
 
 
@@ -84,6 +97,7 @@ def _lines(summary: Summary, *, verbose: bool) -> list[str]:
     if total.filtered:
         lines.append(f"{total.filtered:,} records counted and not stored, as --only asked")
     lines += stale_lines(summary.stale)
+    lines += _container_lines(summary.containers, verbose=verbose)
     if summary.skipped:
         lines.append(f"{len(summary.skipped):,} files skipped: no event logs" + ("" if verbose else " (-v lists them)"))
         lines += [f"  {visible(s.path)}: {visible(s.reason)}" for s in summary.skipped if verbose]
@@ -109,6 +123,20 @@ def stale_parts(counts: StaleCounts) -> str:
         "left alone by --no-slack": counts.unread,
     }
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
+def _container_lines(containers: list[ContainerSummary], *, verbose: bool) -> list[str]:
+    """Name the containers with their hashes; of many, those with an error."""
+    shown = [c for c in containers if verbose or c.error or len(containers) <= _CONTAINERS_SHOWN]
+    lines = []
+    for container in shown:
+        digest = container.sha256 or ("not hashed" if container.error else "not hashed; --hash-images does it")
+        lines.append(f"{container.kind} {visible(container.path)}: SHA-256 {digest}")
+        if container.error:
+            lines.append(f"  {visible(container.error)}")
+    if hidden := len(containers) - len(shown):
+        lines.append(f"and {hidden:,} more archives and images (-v lists their hashes)")
+    return lines
 
 
 def _loss_lines(losses: list[Loss], *, verbose: bool) -> list[str]:

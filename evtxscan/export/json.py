@@ -6,7 +6,6 @@ Keys are sorted; one document stands on one line in both, so that two results co
 from __future__ import annotations
 
 import json as standard
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -14,7 +13,7 @@ import orjson
 
 from evtxscan.export.fields import Document
 from evtxscan.export.result import Result
-from evtxscan.export.tally import counted, tally
+from evtxscan.export.tally import Counts, counted, tally
 
 
 def dumps(document: object) -> bytes:
@@ -40,7 +39,7 @@ def write_array(documents: Iterable[Document], stream: BinaryIO) -> None:
 
 def write_result(result: Result, stream: BinaryIO) -> None:
     """Write the whole result as one JSON object (schema/export/detect.schema.json)."""
-    counts: Counter[str] = Counter()
+    counts = Counts()
     stream.write(b'{\n"findings": ')
     write_entries(counted(result.findings, counts), stream)
     for name, documents in _lists(result):

@@ -14,6 +14,7 @@ from evtxscan.export.wording import count
 FORMATS = ("table", "json")
 _PARTS = {
     "evidence": "hashes and names of all sources",
+    "containers": "hashes and names of the archives and images around them",
     "rules": "hashes and ids of all rules that ran",
     "mapping": "tables that make ECS events of records",
     "program": "evtxscan's code and data",
@@ -36,7 +37,7 @@ def render_comparison(parts: list[tuple[str, bool, bool]], stream: BinaryIO) -> 
     """Write which parts of two manifests are the same."""
     for part, is_same, is_essential in parts:
         state = "same" if is_same else "DIFFERS" if is_essential else "differs"
-        stream.write(f"{state:<8} {part:<9} {_PARTS[part]}\n".encode())
+        stream.write(f"{state:<8} {part:<10} {_PARTS[part]}\n".encode())
     same = all(is_same for _, is_same, is_essential in parts if is_essential)
     told = "The same evidence gave the same result." if same else "This is not the same result of the same evidence."
     stream.write(f"{told}\n".encode())
@@ -50,7 +51,7 @@ def _lines(manifest: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "Hashes (SHA-256)"
     for part, meaning in _PARTS.items():
-        yield f"  {part:<9} {manifest['hashes'][part]}  {meaning}"
+        yield f"  {part:<10} {manifest['hashes'][part]}  {meaning}"
     yield f"  {count(counts['findings'], 'finding')}, {count(counts['verdicts'], 'verdict')}"
     yield ""
     yield "Sources"
@@ -59,6 +60,15 @@ def _lines(manifest: dict[str, Any]) -> Iterator[str]:
         yield f"    {source['size']:,} bytes, {source['found']:,} records found, {source['lost']:,} lost"
         if source["error"]:
             yield f"    {visible(source['error'])}"
+    if manifest["containers"]:
+        yield ""
+        yield "Archives and images that they came out of"
+        for container in manifest["containers"]:
+            digest = container["sha256"] or f"{'not hashed':<64}"
+            yield f"  {digest}  {visible(container['path'])}"
+            yield f"    {container['size']:,} bytes, {container['kind']}"
+            if container["error"]:
+                yield f"    {visible(container['error'])}"
     yield ""
     yield "Rules"
     for rule in manifest["rules"]:

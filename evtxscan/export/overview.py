@@ -9,7 +9,14 @@ from evtxscan.detect.verdict import Verdict, VerdictName
 from evtxscan.export.fields import Document, plain
 from evtxscan.export.result import Result
 from evtxscan.export.tally import tally
-from evtxscan.export.wording import Explained, explain_reason, explain_verdict, field_meaning, verdict_title
+from evtxscan.export.wording import (
+    Explained,
+    explain_reason,
+    explain_verdict,
+    field_meaning,
+    told_origins,
+    verdict_title,
+)
 
 _VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
 
@@ -58,6 +65,18 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerRow:
+    """A file of an archive or image that sources came out of; ``sha256`` is empty where it was not hashed."""
+
+    path: str
+    kind: str
+    sha256: str
+    size: str
+    hash_check: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """What the opening pages say. ``meanings`` (of verdicts) and ``reasons`` are those that occur, each once."""
 
@@ -67,6 +86,7 @@ class Overview:
     meanings: list[Explained]
     reasons: list[Explained]
     sources: list[SourceRow]
+    containers: list[ContainerRow]
     found: int
     stored: int
     known: int
@@ -75,6 +95,7 @@ class Overview:
     warnings: list[str]
     by_severity: str
     by_tactic: str
+    by_origin: str
 
 
 def overview(result: Result) -> Overview:
@@ -91,6 +112,7 @@ def overview(result: Result) -> Overview:
         meanings=[explain_verdict(code) for code in _VERDICT_ORDER if counts[code]],
         reasons=[explain_reason(code) for code in codes],
         sources=sources,
+        containers=[_container_row(container) for container in result.containers],
         found=sum(source.found for source in sources),
         stored=sum(source.stored for source in sources),
         known=sum(source.known for source in sources),
@@ -99,6 +121,7 @@ def overview(result: Result) -> Overview:
         warnings=_warnings(result, sources),
         by_severity=", ".join(f"{name} {number:,}" for name, number in found.severities),
         by_tactic=", ".join(f"{name} {number:,}" for _, name, number in found.tactics),
+        by_origin=told_origins(found),
     )
 
 
@@ -134,6 +157,18 @@ def _source_row(source: Document) -> SourceRow:
     )
 
 
+def _container_row(container: Document) -> ContainerRow:
+    digest = container["sha256"] or ""
+    return ContainerRow(
+        path=container["path"],
+        kind=container["kind"],
+        sha256=digest,
+        size=f"{container['size']:,}",
+        hash_check=_hash_check(digest, container["expected_sha256"]) if digest else "",
+        error=plain(container["error"]),
+    )
+
+
 def _hash_check(actual: str, expected: str | None) -> str:
     if expected is None:
         return ""
@@ -152,6 +187,7 @@ def _warnings(result: Result, sources: list[SourceRow]) -> list[str]:
         for source in sources
         if source.hash_check.startswith(_DIFFERS)
     ]
+    warnings += [f"{container['path']}: {container['error']}" for container in result.containers if container["error"]]
     if result.refused:
         warnings.append(f"{len(result.refused):,} of the rules could not be run; section 5 names them.")
     if filtered := sum(source.filtered for source in sources):

@@ -68,7 +68,7 @@ class RuleWarning:
 class Scope:
     """Which part of the case was examined (None and empty: all of it), and with recorded fields only or not.
 
-    ``defend_values``: whether rules for Elastic Defend saw its values.
+    ``defend_values``: whether rules for Elastic Defend saw its values; ``live_only``: no stale records.
     """
 
     start: str | None = None
@@ -76,6 +76,7 @@ class Scope:
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
     defend_values: bool = True
+    live_only: bool = False
 
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""
@@ -85,6 +86,7 @@ class Scope:
             "hosts": list(self.hosts),
             "observed_only": self.observed_only,
             "defend_values": self.defend_values,
+            "live_only": self.live_only,
         }
 
 
@@ -104,7 +106,8 @@ class Result:
 
     ``findings`` is iterated more than once and never copied, so it may read from the case as it goes. ``rules`` are
     documents as in ``evtxscan.rule``, ``suppressed`` the findings that ``suppressions`` set aside, ``sources``
-    documents as in schema/export/ingest.schema.json.
+    documents as in schema/export/ingest.schema.json; ``containers`` are the files of archives and images that sources
+    came out of, for the report: what is a hash there depends on how ingest was called.
     """
 
     findings: Sequence[Document]
@@ -118,6 +121,7 @@ class Result:
     suppressions: tuple[Document, ...] = ()
     scope: Scope = field(default_factory=Scope)
     label: CaseLabel = field(default_factory=CaseLabel)
+    containers: tuple[Document, ...] = ()
 
 
 def events_of(finding: Document) -> list[Document | None]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -21,7 +20,7 @@ from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
 from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
 from evtxscan.export.result import Result, events_of, first_event, is_sequence
-from evtxscan.export.tally import RuleGroup, by_rule, host_of, tactics_of, tally
+from evtxscan.export.tally import Counts, RuleGroup, by_rule, counted, host_of, tactics_of, tally
 from evtxscan.export.text import visible
 from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, tally_lines, verdict_title
 
@@ -53,7 +52,8 @@ _DETAILS = (
 def write_result(result: Result, stream: BinaryIO) -> None:
     """Print the findings by rule, host and time, what is suppressed, a verdict for each rule and host, a summary."""
     with console(stream) as out:
-        groups = by_rule(result.findings)
+        counts = Counts()
+        groups = by_rule(counted(result.findings, counts))
         for group in groups:
             _print_group(group, result, out)
         _print_suppressed(result, out)
@@ -63,7 +63,6 @@ def write_result(result: Result, stream: BinaryIO) -> None:
             out.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
         for warning in result.warnings:
             out.print(_text(f"warning: {warning.explain()}", "yellow", MAX_VALUE))
-        counts = Counter({group.rule["id"]: group.count for group in groups})
         for line in tally_lines(tally(result, counts)):
             out.print(_text(line))
         out.print(Text(summary_line(result), style="bold"))

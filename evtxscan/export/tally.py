@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from evtxscan.export.fields import Document, get, plain
-from evtxscan.export.result import Result, first_event
+from evtxscan.export.result import Result, events_of, first_event
 from evtxscan.rules.rule import SEVERITIES
+
+_ORIGINS = ("live", "slack", "carved")
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many findings there are of each severity, the worst first, and for each tactic (id, name), most first.
 
-    A finding whose rule has several tactics counts for each. Suppressed findings are counted apart.
+    A finding whose rule has several tactics counts for each. Suppressed findings are counted apart. ``origins``: how
+    many rest on live records alone, and how many on one that is stale (slack, carved).
     """
 
     severities: tuple[tuple[str, int], ...]
     tactics: tuple[tuple[str, str, int], ...]
     suppressed: int
+    origins: tuple[tuple[str, int], ...]
 
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""
@@ -29,7 +33,16 @@ class Tally:
             "severities": dict(self.severities),
             "tactics": [{"id": code, "name": name, "findings": number} for code, name, number in self.tactics],
             "suppressed": self.suppressed,
+            "origins": dict(self.origins),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many findings there are by rule, and by the origin of their records."""
+
+    rules: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +66,34 @@ class RuleGroup:
         return sum(len(host.places) for host in self.hosts)
 
 
-def counted(findings: Iterable[Document], counts: Counter[str]) -> Iterator[Document]:
-    """Pass findings on, and count them by rule as they go by: who writes them all need not read them again."""
+def counted(findings: Iterable[Document], counts: Counts) -> Iterator[Document]:
+    """Pass findings on, and count them as they go by: who writes them all need not read them again."""
     for finding in findings:
-        counts[plain(get(finding, "evtxscan.rule.id"))] += 1
+        counts.rules[plain(get(finding, "evtxscan.rule.id"))] += 1
+        counts.origins[origin_of(finding)] += 1
         yield finding
 
 
-def tally(result: Result, counts: Counter[str] | None = None) -> Tally:
-    """Count the findings of a result; ``counts``: how many there are of each rule, where that is known already."""
+def origin_of(finding: Document) -> str:
+    """Return slack or carved for a finding that has an event of which no live record tells, else live."""
+    origins = set()
+    for event in events_of(finding):
+        places = get(event, "evtxscan.provenance") if event is not None else None
+        if isinstance(places, list) and places:
+            origins.add(plain(places[0].get("origin")))  # places of live records come first
+    return next((origin for origin in ("carved", "slack") if origin in origins), "live")
+
+
+def tally(result: Result, counts: Counts | None = None) -> Tally:
+    """Count the findings of a result; ``counts``: what is known of them already."""
     if counts is None:
-        counts = Counter()
+        counts = Counts()
         for _ in counted(result.findings, counts):
             pass
     rules = {rule["id"]: rule for rule in result.rules}
     severities: Counter[str] = Counter()
     tactics: Counter[tuple[str, str]] = Counter()
-    for rule, number in counts.items():
+    for rule, number in counts.rules.items():
         document = rules.get(rule, {})
         severities[plain(document.get("severity"))] += number
         for tactic in tactics_of(document):
@@ -79,6 +103,7 @@ def tally(result: Result, counts: Counter[str] | None = None) -> Tally:
         severities=tuple((name, severities[name]) for name in reversed(SEVERITIES) if severities[name]),
         tactics=tuple((code, name, number) for (code, name), number in ordered),
         suppressed=len(result.suppressed),
+        origins=tuple((origin, counts.origins[origin]) for origin in _ORIGINS),
     )
 
 
@@ -94,7 +119,7 @@ def _tactics(threat: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - whatev
             yield plain(tactic.get("id")), plain(tactic.get("name"))
 
 
-def by_rule(findings: Sequence[Document]) -> list[RuleGroup]:
+def by_rule(findings: Iterable[Document]) -> list[RuleGroup]:
     """Group findings by rule, the worst first, and host; each group in order of time."""
     rules: dict[str, Document] = {}
     groups: dict[str, dict[str, list[int]]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from evtxscan.export import json
@@ -10,7 +10,7 @@ from evtxscan.export.text import visible
 from evtxscan.export.wording import count
 from evtxscan.proof.findings import FindingCheck
 from evtxscan.proof.places import PlaceCheck
-from evtxscan.proof.records import OUTCOMES
+from evtxscan.proof.records import OUTCOMES, Outcome
 from evtxscan.proof.sources import SourceCheck
 from evtxscan.proof.verify import Verification
 
@@ -65,6 +65,8 @@ def _write_json(verification: Verification, stream: BinaryIO) -> None:
     name = "records" if verification.every_record else "findings"
     stream.write(b'{\n"sources": ')
     json.write_array((source_document(source) for source in verification.sources), stream)
+    stream.write(b',"containers": ')
+    json.write_array((source_document(container) for container in verification.containers), stream)
     stream.write(f',"{name}": '.encode())
     json.write_array(_documents(verification, every=False), stream)
     stream.write(b',"totals": ' + json.dumps(verification.totals()))
@@ -72,7 +74,7 @@ def _write_json(verification: Verification, stream: BinaryIO) -> None:
 
 
 def _lines(verification: Verification) -> Iterator[str]:
-    for source in verification.sources:
+    for source in (*verification.sources, *verification.containers):
         yield f"{source.outcome.upper() if source.outcome == 'changed' else source.outcome:<12} {visible(source.path)}"
         yield f"{'':<13}SHA-256 {source.sha256 or 'not known'}"
         if source.outcome == "changed":
@@ -116,7 +118,8 @@ def _record(place: PlaceCheck, role: str) -> Iterator[str]:
     record = "" if place.record_id is None else f", record {place.record_id}"
     where = f"{visible(place.path)}, chunk {place.chunk}, offset {place.offset}{record}"
     kept = "" if checked.against == "evidence" else "  [the case's own copy: the evidence is not at hand]"
-    yield f"  {_OUTCOMES[checked.outcome]:<13} {f'{role}: ' if role else ''}{where}{kept}"
+    stale = "" if place.origin == "live" else f"  [{place.origin}]"
+    yield f"  {_OUTCOMES[checked.outcome]:<13} {f'{role}: ' if role else ''}{where}{stale}{kept}"
     if checked.same_bytes is False:
         yield f"{'':<16}its bytes are not those that were read"
     for difference in checked.differences:
@@ -126,6 +129,9 @@ def _record(place: PlaceCheck, role: str) -> Iterator[str]:
         yield f"{'':<16}the case's event is not what its record gives: {text}"
     if checked.detail:
         yield f"{'':<16}{visible(checked.detail, 2 * _VALUE)}"
+    for template in checked.templates:
+        at = f"{visible(template.path)}, chunk {template.chunk}, offset {template.offset}"
+        yield f"{'':<16}with the template {template.guid} of {at}"
 
 
 def _difference(field: str, first: str | None, second: str | None) -> str:
@@ -137,11 +143,18 @@ def _summary(verification: Verification) -> Iterator[str]:
     totals = verification.totals()
     sources = ", ".join(f"{number:,} {name}" for name, number in totals["sources"].items() if number)
     yield f"sources   {sources or 'none'}"
+    if verification.containers:
+        containers = ", ".join(f"{number:,} {name}" for name, number in totals["containers"].items() if number)
+        yield f"containers {containers}"
     if not verification.every_record:
-        counts = verification.finding_counts
-        yield f"findings  {', '.join(f'{counts[o]:,} {_OUTCOMES[o].lower()}' for o in OUTCOMES if counts[o]) or 'none'}"
-    counts = verification.record_counts
-    yield f"records   {', '.join(f'{counts[o]:,} {_OUTCOMES[o].lower()}' for o in OUTCOMES if counts[o]) or 'none'}"
+        yield f"findings  {_counted(verification.finding_counts)}"
+    yield f"records   {_counted(verification.record_counts)}"
+    if verification.stale_counts:
+        yield f"stale     {_counted(verification.stale_counts)}"
     if verification.against_case:
         yield f"          {count(verification.against_case, 'record')} checked against the case's own copy of the chunk"
     yield _CONCLUSIONS[verification.conclusion]
+
+
+def _counted(counts: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{counts[o]:,} {_OUTCOMES[o].lower()}" for o in OUTCOMES if counts[o]) or "none"

@@ -93,11 +93,25 @@ def duration(milliseconds: int) -> str:
 
 
 def tally_lines(found: Tally) -> list[str]:
-    """Return how many findings there are of each severity, and for each ATT&CK tactic; nothing for no findings."""
+    """Return how many findings there are of each severity, tactic and origin; nothing for no findings.
+
+    Origins are told where a finding has a stale record.
+    """
     severities = ", ".join(f"{name} {number:,}" for name, number in found.severities)
     tactics = ", ".join(f"{name} {number:,}" for _, name, number in found.tactics)
     lines = [f"findings by severity: {severities}"] if severities else []
-    return [*lines, f"findings by ATT&CK tactic: {tactics}"] if tactics else lines
+    if tactics:
+        lines.append(f"findings by ATT&CK tactic: {tactics}")
+    if origins := told_origins(found):
+        lines.append(f"findings by origin of their records: {origins}")
+    return lines
+
+
+def told_origins(found: Tally) -> str:
+    """Return how many findings are of which origin, where one has a stale record; else nothing."""
+    if not any(number for origin, number in found.origins if origin != "live"):
+        return ""
+    return ", ".join(f"{name} {number:,}" for name, number in found.origins if number)
 
 
 def summary_line(result: Result) -> str:

@@ -15,9 +15,10 @@ from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evidence.source import Source, unreadable
 from evtxscan.evtx.chunks import cut_short
 from evtxscan.ingest.batch import Task
+from evtxscan.ingest.containers import ContainerHashes
 from evtxscan.ingest.plan import Planned, plan
 from evtxscan.ingest.pool import Outcome, run_tasks
-from evtxscan.ingest.summary import Loss, Progress, SourceSummary, Summary
+from evtxscan.ingest.summary import ContainerSummary, Loss, Progress, SourceSummary, Summary
 from evtxscan.ingest.writer import Writer
 from evtxscan.store.case import Case, explained
 
@@ -31,7 +32,7 @@ _SMALL_BYTES = 16 << 20
 class Options:
     """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex.
 
-    ``slack``: make events of stale records, too.
+    ``slack``: make events of stale records, too; ``hash_images``: hash disk images, too, and not archives only.
     """
 
     jobs: int | None = None
@@ -39,6 +40,7 @@ class Options:
     exhibit: str | None = None
     expected_sha256: str | None = None
     slack: bool = True
+    hash_images: bool = False
 
 
 @dataclass(slots=True)
@@ -52,12 +54,12 @@ class _Reading:
     after: Future[str] | None = None
 
 
-def find_evidence(paths: list[Path], options: Options) -> Found:
-    """Find the event logs to ingest, before any case is touched.
+def find_evidence(paths: list[Path], options: Options, progress: Progress | None = None) -> Found:
+    """Find the event logs to ingest, before any case is touched. ``progress`` is told what is looked at.
 
     Raises EvidenceError when there is nothing to read at all, UsageError for an expected hash with several sources.
     """
-    found = discover(paths)
+    found = discover(paths, progress.looking) if progress else discover(paths)
     if not found.sources and found.errors:
         raise EvidenceError("\n".join(str(error) for error in found.errors))
     if not found.sources:
@@ -65,8 +67,22 @@ def find_evidence(paths: list[Path], options: Options) -> Found:
         skipped = f" ({len(found.skipped)} other files skipped)" if found.skipped else ""
         raise EvidenceError(f"{names}: no event logs found{skipped}")
     if options.expected_sha256 and len(found.sources) > 1:
-        raise UsageError("an expected hash names one file, but there are several event logs; ingest them one by one")
+        _expect_one_container(found)
     return found
+
+
+def _expect_one_container(found: Found) -> None:
+    """Raise UsageError where an expected hash does not name the one container of several event logs."""
+    container = found.containers[0] if len(found.containers) == 1 else None
+    if container is None or any(not source.path.startswith(f"{container.path}/") for source in found.sources):
+        raise UsageError(
+            "an expected hash names one event log or one container, but there are several; ingest them one by one"
+        )
+    if len(container.files) > 1:
+        raise UsageError(
+            f"an expected hash names one file, but {container.path} consists of {len(container.files):,};"
+            " compare their hashes with evtxscan info, or the hash of the disk in it with ewfverify"
+        )
 
 
 def ingest(case: Case, run: int, found: Found, options: Options, progress: Progress | None = None) -> Summary:
@@ -76,19 +92,24 @@ def ingest(case: Case, run: int, found: Found, options: Options, progress: Progr
     """
     if progress:
         progress.start(len(found.sources), sum(source.size for source in found.sources))
-    ingestion = _Ingestion(case, run, options, progress)
-    ingestion.note_skipped(found.skipped)
+    ingestion = _Ingestion(case, run, options, found, progress)
     try:
+        ingestion.note_skipped(found.skipped)
         sources = ingestion.read(found.sources)
+        containers = ingestion.note_containers(sources)
     finally:
         ingestion.stop()
-    return Summary(sources, found.skipped, found.errors)
+    return Summary(sources, found.skipped, found.errors, containers=containers)
 
 
 class _Ingestion:
-    def __init__(self, case: Case, run: int, options: Options, progress: Progress | None) -> None:
+    def __init__(self, case: Case, run: int, options: Options, found: Found, progress: Progress | None) -> None:
         self._case = case
         self._options = options
+        expected = options.expected_sha256
+        self._containers = ContainerHashes(found.containers, images=options.hash_images or expected is not None)
+        # Of a log in a container, either of the two may be meant: that is known when both are hashed.
+        self._expected = None if found.containers else expected
         self._progress = progress
         self._writer = Writer(case, run, options.only)
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
@@ -99,6 +120,7 @@ class _Ingestion:
         self._uncommitted = 0
 
     def stop(self) -> None:
+        self._containers.stop()
         for thread in (self._hasher, self._reader):
             thread.shutdown(wait=False, cancel_futures=True)
         if self._case.db.in_transaction:
@@ -110,6 +132,19 @@ class _Ingestion:
                 "INSERT OR REPLACE INTO skipped(path, argument, reason) VALUES (?, ?, ?)",
                 ((entry.path, entry.argument, entry.reason) for entry in skipped),
             )
+
+    def note_containers(self, sources: list[SourceSummary]) -> list[ContainerSummary]:
+        """Enter the containers of the sources with their hashes, and compare these with the expected one."""
+        containers = self._containers.results(self._progress)
+        expected = (self._options.expected_sha256 or "").lower()
+        if expected and containers:
+            _compare(expected, containers, sources)
+        with self._case.transaction():
+            for container in containers:
+                self._writer.note_container(container)
+            if expected and [source.sha256 for source in sources] == [expected]:
+                self._writer.note_expected(sources[0], expected)
+        return containers
 
     def read(self, sources: list[Source]) -> list[SourceSummary]:
         """Read all sources; on return everything is committed."""
@@ -143,7 +178,7 @@ class _Ingestion:
             yield planned.task
 
     def _begin(self, source: Source) -> None:
-        row = self._writer.open_source(source, self._options.exhibit, self._options.expected_sha256)
+        row = self._writer.open_source(source, self._options.exhibit, self._expected)
         summary = SourceSummary(source.path, source.argument, source.size)
         before = self._hasher.submit(source.sha256) if source.found_sha256 is None else _known(source.found_sha256)
         self._open.append(_Reading(source, row, before, summary))
@@ -204,7 +239,7 @@ class _Ingestion:
     def _problems(self, reading: _Reading, again: str) -> list[str]:
         """Return what is wrong with a source as a whole that was read to its end."""
         summary = reading.summary
-        expected = self._options.expected_sha256
+        expected = self._expected
         problems: list[str] = []
         if again != summary.sha256:
             problems.append(
@@ -224,6 +259,19 @@ class _Ingestion:
             (row,),
         )
         return [Loss(*values) for values in rows]
+
+
+def _compare(expected: str, containers: list[ContainerSummary], sources: list[SourceSummary]) -> None:
+    """Note the expected hash with the container it is of; it may be that of the only source instead."""
+    if [source.sha256 for source in sources] == [expected]:
+        return
+    for container in containers:
+        if len(containers) > 1 or container.error:
+            continue
+        container.expected_sha256 = expected
+        if container.sha256 != expected:
+            own = f" (that of {sources[0].path}: {sources[0].sha256})" if len(sources) == 1 else ""
+            container.error = f"SHA-256 is {container.sha256}{own}, but {expected} was expected"
 
 
 def _known(digest: str) -> Future[str]:

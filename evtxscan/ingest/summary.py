@@ -55,6 +55,24 @@ class SourceSummary:
 
 
 @dataclass(slots=True)
+class ContainerSummary:
+    """A file of an outermost archive or disk image; ``first`` is the path of the first file of its set.
+
+    ``sha256`` is None where it was not hashed; ``error`` says why it could not be, or that another was expected.
+    """
+
+    path: str
+    argument: str
+    first: str
+    kind: str
+    size: int = 0
+    modified: str = ""
+    sha256: str | None = None
+    expected_sha256: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
 class Summary:
     """What an ingest did, in the order of source paths."""
 
@@ -63,6 +81,7 @@ class Summary:
     errors: list[EvidenceError] = field(default_factory=list)
     stale: StaleCounts = field(default_factory=StaleCounts)
     """Of the whole case, each chunk's once."""
+    containers: list[ContainerSummary] = field(default_factory=list)
 
     @property
     def totals(self) -> Counts:
@@ -75,18 +94,24 @@ class Summary:
     @property
     def is_complete(self) -> bool:
         """Whether all evidence was read and nothing of it was lost."""
-        failed = self.errors or any(source.error for source in self.sources)
+        failed = self.errors or any(source.error for source in self.sources) or any(c.error for c in self.containers)
         return not failed and self.totals.lost == 0
 
 
 class Progress(Protocol):
     """Is told how far an ingest has come."""
 
+    def looking(self, place: str) -> None:
+        """While event logs are searched: a file, or a folder of an image, is looked at."""
+
     def start(self, files: int, size: int) -> None:
-        """Called once, with the number of files and their bytes."""
+        """Called once, when they are found, with the number of files and their bytes."""
 
     def advance(self, size: int, records: int) -> None:
         """``size`` more bytes were read, ``records`` more records found."""
 
     def file_done(self, path: str) -> None:
         """A file was read to its end."""
+
+    def hashing(self, done: int, total: int) -> None:
+        """All files are read, and of the containers so many bytes of so many are hashed."""

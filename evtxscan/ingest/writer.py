@@ -16,7 +16,7 @@ from evtxscan.evidence.source import Source
 from evtxscan.ingest.batch import Batch, ChunkResult
 from evtxscan.ingest.overlap import repeated_records
 from evtxscan.ingest.sort import Group
-from evtxscan.ingest.summary import Counts
+from evtxscan.ingest.summary import ContainerSummary, Counts, SourceSummary
 from evtxscan.ingest.values import ValueIds
 from evtxscan.store.case import Case
 from evtxscan.store.finish import index_chunks
@@ -87,6 +87,40 @@ class Writer:
             "UPDATE source SET state = ?, error = ?, found = ?, stored = ?, known = ?, lost = ?, filtered = ?"
             " WHERE id = ?",
             (state, error, counts.found, counts.stored, counts.known, counts.lost, counts.filtered, row),
+        )
+
+    def note_container(self, container: ContainerSummary) -> None:
+        """Enter a file of a container; what an earlier run said of the same bytes goes, and a hash stays."""
+        place = (container.path, container.argument)
+        if container.sha256 is None:
+            known = "SELECT 1 FROM container WHERE path = ? AND argument = ? AND size = ? AND sha256 IS NOT NULL"
+            if self._db.execute(known, (*place, container.size)).fetchone():
+                return
+        self._db.execute(
+            "DELETE FROM container WHERE path = ? AND argument = ? AND (sha256 IS NULL OR sha256 = ?)",
+            (*place, container.sha256),
+        )
+        self._db.execute(
+            "INSERT INTO container(path, argument, first, kind, sha256, size, modified, expected_sha256, error, run)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *place,
+                container.first,
+                container.kind,
+                container.sha256,
+                container.size,
+                container.modified,
+                container.expected_sha256,
+                container.error,
+                self._run,
+            ),
+        )
+
+    def note_expected(self, source: SourceSummary, expected: str) -> None:
+        """Note the hash that a source was compared with."""
+        self._db.execute(
+            "UPDATE source SET expected_sha256 = ? WHERE path = ? AND argument = ? AND sha256 = ?",
+            (expected, source.path, source.argument, source.sha256),
         )
 
     def add(self, source: int, batch: Batch) -> Counts:

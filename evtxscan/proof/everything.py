@@ -25,20 +25,20 @@ _CHUNKS, _AHEAD = 4, 3
 _SMALL_EVENTS = 2_000
 
 _RECORDS = """
-SELECT id, "offset" FROM event WHERE chunk = ?1 UNION ALL SELECT event, "offset" FROM event_copy WHERE chunk = ?1
+SELECT event.id, event."offset", coalesce(origin, 'live') FROM event
+LEFT JOIN stale_record r ON r.chunk = event.chunk AND r."offset" = event."offset" WHERE event.chunk = ?1
+UNION ALL SELECT event, "offset", 'live' FROM event_copy WHERE chunk = ?1
+UNION ALL SELECT event, "offset", origin FROM stale_record WHERE chunk = ?1 AND state = 'copy'
 ORDER BY 2
-"""
-_PLACES = """
-SELECT DISTINCT path, source.sha256, number FROM source_chunk JOIN source ON source.id = source_chunk.source
-WHERE chunk = ? ORDER BY source.sha256, number, path
 """
 
 
 @dataclass(slots=True)
 class ChunkChecks:
-    """What the check of some chunks gave: counts by outcome and what was compared with, and the records to be named."""
+    """What the check of some chunks gave: counts by outcome, what was compared with and whether the record is live, and
+    the records to be named."""
 
-    counts: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[Outcome, str, bool]] = field(default_factory=Counter)
     records: list[PlaceCheck] = field(default_factory=list)
 
 
@@ -91,16 +91,15 @@ class _Worker:
     def _check(self, row: int, found: ChunkChecks, given_up: str | None) -> None:
         db = self._case.db
         sha256, data = db.execute("SELECT sha256, bytes FROM chunk WHERE id = ?", (row,)).fetchone()
-        kept = self._chunks.opened(row, sha256, data)
         records = db.execute(_RECORDS, (row,)).fetchall()
-        events = {event.row: event for event in self._events.read([event for event, _ in records])}
-        places = db.execute(_PLACES, (row,)).fetchall()
-        now = [self._chunks.now(*place) for place in places]
-        for event_row, offset in records:
+        events = {event.row: event for event in self._events.read([event for event, _, _ in records])}
+        now = [(spot, self._chunks.now(spot)) for spot in dict.fromkeys(self._chunks.spots(row))]
+        for event_row, offset, origin in records:
+            kept = self._chunks.opened(row, sha256, data, origin)
             event = events[event_row]
             event_id = ""
             known: dict[bool, Checked] = {}  # the same bytes give the same answer at every place
-            for (path, source, number), evidence in zip(places, now, strict=True):
+            for spot, evidence in now:
                 is_same = evidence == kept.bytes
                 checked = known.get(is_same) if is_same or evidence is None else None
                 if checked is None and given_up is not None:
@@ -111,19 +110,20 @@ class _Worker:
                     checked = kept.check(offset, event.document(), evidence)
                 if is_same or evidence is None:
                     known[is_same] = checked
-                found.counts[checked.outcome, checked.against] += 1
+                found.counts[checked.outcome, checked.against, origin == "live"] += 1
                 if self._every or checked.outcome != "agrees":
                     event_id = event_id or self._events.places([event_row])[event_row][0].event_id
                     record_id = event.columns.get("winlog.record_id")
                     found.records.append(
                         PlaceCheck(
                             event_id,
-                            path,
-                            source,
-                            number,
+                            spot.path,
+                            spot.sha256,
+                            spot.number,
                             offset,
                             None if record_id is None else int(record_id),
                             checked,
+                            origin,
                         )
                     )
 

@@ -117,13 +117,15 @@ class FindingChecks:
             return None
 
     def _place(self, event_id: str, event: Event, place: Place) -> PlaceCheck:
-        kept = self._chunks.kept(place.path, place.sha256, place.chunk)
-        if kept is None:  # pragma: no cover - places are read from the same table
+        found = self._chunks.at(place.path, place.sha256, place.chunk, place.origin)
+        if found is None:  # pragma: no cover - places are read from the same table
             checked = Checked("gone", "case", None, detail="the case does not have the chunk any more")
         else:
-            evidence = self._chunks.now(place.path, place.sha256, place.chunk)
-            checked = kept.check(place.offset, event.document(), evidence)
-        return PlaceCheck(event_id, place.path, place.sha256, place.chunk, place.offset, place.record_id, checked)
+            spot, kept = found
+            checked = kept.check(place.offset, event.document(), self._chunks.now(spot))
+        return PlaceCheck(
+            event_id, place.path, place.sha256, place.chunk, place.offset, place.record_id, checked, place.origin
+        )
 
     def _altered(self, told: dict[str, Any], event: Event) -> Iterator[Difference]:
         """Yield what a finding says of its event that the event does not; what was inferred is not the event's."""

@@ -18,11 +18,11 @@ import evtxscan
 from evtxscan import schema
 from evtxscan.errors import EvtxscanError
 from evtxscan.store.case import Case, explained, now, versions
-from evtxscan.store.describe import source_documents
+from evtxscan.store.describe import container_documents, source_documents
 
 FORMAT = 1
 # What two manifests are compared by, in the order of the chain; only the last one is what a case says.
-PARTS = ("evidence", "rules", "mapping", "program", "findings", "verdicts", "result")
+PARTS = ("evidence", "containers", "rules", "mapping", "program", "findings", "verdicts", "result")
 _ESSENTIAL = frozenset({"evidence", "result"})
 _SOURCE_MEMBERS = ("path", "sha256", "size", "found", "stored", "lost", "filtered", "error")
 
@@ -33,6 +33,7 @@ def make_manifest(case: Case) -> dict[str, Any]:
         findings, finding_count = _hash(_findings(case))
         verdicts, verdict_count = _hash(_verdicts(case))
         sources = [{name: source[name] for name in _SOURCE_MEMBERS} for source in source_documents(case)]
+        containers = container_documents(case)
         rules = _rows(case, "SELECT id, name, sha256, run FROM rule ORDER BY id")
         runs = _rows(case, "SELECT id, command, arguments, started, ended, exit_code, versions FROM run ORDER BY id")
     result = hashlib.sha256(f"{findings}  findings\n{verdicts}  verdicts\n".encode()).hexdigest()
@@ -45,12 +46,14 @@ def make_manifest(case: Case) -> dict[str, Any]:
             "findings": findings,
             "verdicts": verdicts,
             "evidence": _listing((source["sha256"], source["path"]) for source in sources),
+            "containers": _listing((found["sha256"], found["path"]) for found in containers if found["sha256"]),
             "rules": _listing((rule["sha256"], rule["id"]) for rule in rules),
             "mapping": tree_hash(schema.ROOT / "ecs"),
             "program": program_hash(),
         },
         "counts": {"findings": finding_count, "verdicts": verdict_count},
         "sources": sources,
+        "containers": containers,
         "rules": rules,
         "versions": versions(),
         "runs": [

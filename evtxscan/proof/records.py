@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,12 +20,30 @@ from evtxscan.evtx.parse import RenderError, render_xml
 from evtxscan.evtx.second import SecondParser
 from evtxscan.evtx.walk import walk_chunk
 from evtxscan.ingest.batch import process_chunks
+from evtxscan.ingest.sort import Group
 
 Outcome = Literal["agrees", "differs", "cannot_render", "gone"]
 Against = Literal["evidence", "case"]
 OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "cannot_render", "gone")
 
 _RECORD = struct.Struct("<4sIQ")
+_SHA256_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that a stale record's own chunk does not have any more, and where it was read from."""
+
+    guid: str
+    path: str
+    sha256: str
+    chunk: int
+    offset: int
+
+    def document(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        source = {"path": self.path, "sha256": self.sha256}
+        return {"guid": self.guid, "source": source, "chunk": self.chunk, "offset": self.offset}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +52,9 @@ class Checked:
 
     ``against``: the evidence, or, where that is not at hand, the chunk that the case keeps. ``same_bytes``: whether
     the record's bytes are those that were read (None: no evidence). ``differences`` are between the renderings of the
-    two parsers, ``altered`` between the record and the event that the case makes of it (ECS names).
+    two parsers, ``altered`` between the record and the event that the case makes of it (ECS names). Of a stale record,
+    ``template`` says where its templates were found (in_place, same_source, other_source), and ``templates`` names
+    those of other chunks.
     """
 
     outcome: Outcome
@@ -43,6 +63,8 @@ class Checked:
     differences: tuple[Difference, ...] = ()
     altered: tuple[Difference, ...] = ()
     detail: str | None = None
+    template: str | None = None
+    templates: tuple[Template, ...] = ()
 
 
 class KeptChunk:
@@ -53,7 +75,8 @@ class KeptChunk:
 
     def __init__(self, data: bytes, sha256: bytes) -> None:
         self.bytes = data
-        self.is_sound = hashlib.sha256(data).digest() == sha256
+        # What was carved has a mark behind its hash.
+        self.is_sound = hashlib.sha256(data).digest() == sha256[:_SHA256_SIZE]
         self._first: dict[int, str | None] | None = None
         self._documents: dict[int, dict[str, Any]] | None = None
         self._second = SecondParser(data.ljust(CHUNK_SIZE, b"\0"))
@@ -65,10 +88,16 @@ class KeptChunk:
         text = self._first.get(offset)
         return RenderError("only python-evtx renders it: there is no second opinion") if text is None else text
 
+    def second(self, offset: int, evidence: bytes) -> str | RenderError:
+        """Return a record as python-evtx's XML, from the bytes of the chunk as it is now."""
+        parser = self._second if evidence == self.bytes else SecondParser(evidence.ljust(CHUNK_SIZE, b"\0"))
+        return parser.xml(offset)
+
     def document(self, offset: int) -> dict[str, Any] | None:
         """Return the flat ECS document that the record gives; None where there is no record to be read."""
         if self._documents is None:
-            self._documents = dict(_documents(self.bytes))
+            batch = process_chunks([self.bytes], 0)
+            self._documents = dict(flat_documents(batch.groups, batch.strings))
         return self._documents.get(offset)
 
     def check(self, offset: int, stored: dict[str, Any], evidence: bytes | None) -> Checked:
@@ -79,8 +108,7 @@ class KeptChunk:
         altered = tuple(_altered(stored, self.document(offset)))
         if missing := self._gone(offset, data):
             return Checked("gone", against, same, altered=altered, detail=missing)
-        second = self._second if data == self.bytes else SecondParser(data.ljust(CHUNK_SIZE, b"\0"))
-        found = compare_renderings(self.first(offset), second.xml(offset))
+        found = compare_renderings(self.first(offset), self.second(offset, data))
         if isinstance(found, RenderError):
             outcome: Outcome = "differs" if altered or not self.is_sound else "cannot_render"
             return Checked(outcome, against, same, altered=altered, detail=found.message)
@@ -134,14 +162,13 @@ def _first_renderings(data: bytes) -> Iterator[tuple[int, str | None]]:
             yield record.span.offset, None if record.is_second else record.text
 
 
-def _documents(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Map the records of a chunk again, and yield offset and flat document."""
-    batch = process_chunks([data], 0)
-    for group in batch.groups:
+def flat_documents(groups: Sequence[Group], strings: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield offset and flat ECS document of the records of one chunk, mapped again."""
+    for group in groups:
         mapping = mapping_for(group.kind)
         for row, offset in enumerate(group.offsets):
             columns = {
-                name: batch.strings[cells[row]] if catalogue()[name].type == "keyword" else cells[row]
+                name: strings[cells[row]] if catalogue()[name].type == "keyword" else cells[row]
                 for name, cells in group.columns.items()
                 if not (name in group.gaps and cells[row] == -1)
             }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.discover import discover
+from evtxscan.evidence.discover import Look, discover
 from evtxscan.evidence.source import Opener, Source, plain_source
 from evtxscan.store.case import Case, explained
 
@@ -42,30 +43,48 @@ class _Known:
     size: int
 
 
-def check_sources(case: Case, evidence: Sequence[Path], progress: Progress | None = None) -> list[SourceCheck]:
-    """Hash every source of a case as it is now.
+class Sources:
+    """Finds what a case was made of, and hashes it as it is now, each file once.
 
     ``evidence``: files or folders where the evidence lies now; without any, where ingest found it. ``progress`` is told
-    the bytes that were hashed. Raises CaseError, EvidenceError where a path of ``evidence`` does not exist.
+    the bytes that were hashed, ``look`` what is looked at in search of them. Methods may raise CaseError.
     """
-    for path in evidence:
-        if not path.exists():
-            raise EvidenceError(f"{path}: no such file or folder")
-    with explained(case.path):
-        rows = case.db.execute(
-            "SELECT path, min(argument), sha256, size FROM source GROUP BY path, sha256 ORDER BY path, sha256"
-        ).fetchall()
-    finder = _Finder(evidence, progress)
-    return [_check(_Known(*row), finder) for row in rows]
+
+    def __init__(self, case: Case, evidence: Sequence[Path], progress: Progress, look: Look) -> None:
+        """Raises EvidenceError where a path of ``evidence`` does not exist."""
+        for path in evidence:
+            if not path.exists():
+                raise EvidenceError(f"{path}: no such file or folder")
+        self._case = case
+        self._finder = _Finder(evidence, progress, look)
+
+    def check_all(self) -> list[SourceCheck]:
+        """Check every source."""
+        return [_check(known, self._finder) for known in self._known(_SOURCES)]
+
+    def check_containers(self) -> list[SourceCheck]:
+        """Check the archives and images that sources came out of, as far as ingest hashed them."""
+        return [_check(known, self._finder, is_container=True) for known in self._known(_CONTAINERS)]
+
+    def _known(self, sql: str) -> list[_Known]:
+        with explained(self._case.path):
+            return [_Known(*row) for row in self._case.db.execute(sql)]
 
 
-def _check(known: _Known, finder: _Finder) -> SourceCheck:
+_SOURCES = "SELECT path, min(argument), sha256, size FROM source GROUP BY path, sha256 ORDER BY path, sha256"
+_CONTAINERS = """
+SELECT path, min(argument), sha256, size FROM container WHERE sha256 IS NOT NULL
+GROUP BY path, sha256 ORDER BY path, sha256
+"""
+
+
+def _check(known: _Known, finder: _Finder, *, is_container: bool = False) -> SourceCheck:
     if not known.sha256:
         detail = "it could not be read when it was to be ingested"
         return SourceCheck(known.path, known.sha256, known.size, "unreadable", detail=detail)
     changed: tuple[Source, str] | None = None
     problem: str | None = None
-    for candidate, is_named_so in finder.candidates(known):
+    for candidate, is_named_so in finder.files(known) if is_container else finder.candidates(known):
         found = finder.sha256(candidate)
         if isinstance(found, EvidenceError):
             problem = problem or str(found)
@@ -86,9 +105,10 @@ def _check(known: _Known, finder: _Finder) -> SourceCheck:
 class _Finder:
     """Knows the files that may be sources of a case, and hashes each once."""
 
-    def __init__(self, evidence: Sequence[Path], progress: Progress | None) -> None:
+    def __init__(self, evidence: Sequence[Path], progress: Progress, look: Look) -> None:
         self.evidence = evidence
         self._progress = progress
+        self._look = look
         self._hashes: dict[Opener, str | EvidenceError] = {}
         self._under: dict[Path, list[Source]] = {}
 
@@ -114,6 +134,16 @@ class _Finder:
             inside = self._inside(Path(known.argument))
             yield from ((source, True) for source in inside if source.path == known.path)
 
+    def files(self, known: _Known) -> Iterator[tuple[Source, bool]]:
+        """Yield files of their own that may be a container, and whether their name says so; the likely ones first."""
+        for place in self.evidence or [Path(known.argument)]:
+            yield from self._direct(place, known)
+            for folder in [Path(known.argument).parent] if not self.evidence else []:  # a further part of a set
+                yield from self._direct(folder, known)
+        name = known.path.rpartition("/")[2]
+        yield from ((source, True) for source in self._below if source.path.rpartition("/")[2] == name)
+        yield from ((source, False) for source in self._below if source.size == known.size)
+
     def _direct(self, place: Path, known: _Known) -> Iterator[tuple[Source, bool]]:
         """Yield the file of its own that has the source's name."""
         name = known.path.rpartition("/")[2] if self.evidence else known.path
@@ -129,12 +159,23 @@ class _Finder:
     def _inside(self, place: Path) -> list[Source]:
         """Return what stands in the containers at a place."""
         if place not in self._under:
-            self._under[place] = discover([place]).sources if place.exists() else []
+            self._under[place] = discover([place], self._look).sources if place.exists() else []
         return self._under[place]
 
     @cached_property
+    def _below(self) -> list[Source]:
+        """All files where the evidence lies now."""
+        found: list[Source] = []
+        for place in self.evidence:
+            paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+            for path in paths:
+                with suppress(OSError):  # what cannot be read is not what is looked for; that is missing then
+                    found.append(plain_source(path, str(place), path.relative_to(place).as_posix()))
+        return found
+
+    @cached_property
     def _discovered(self) -> list[Source]:
-        return discover(list(self.evidence)).sources
+        return discover(list(self.evidence), self._look).sources
 
 
 def _shared(one: str, other: str) -> int:

@@ -17,6 +17,7 @@ def describe(case: Case) -> dict[str, Any]:
             "label": case.info(),
             "format": case.db.execute("PRAGMA user_version").fetchone()[0],
             "sources": _rows(case, _SOURCES),
+            "containers": _rows(case, _CONTAINERS),
             "skipped": _rows(case, "SELECT path, argument, reason FROM skipped ORDER BY path, argument"),
             "losses": _rows(case, _LOSSES),
             "slack": stale_counts(case.db).document(),
@@ -27,6 +28,12 @@ def describe(case: Case) -> dict[str, Any]:
             "findings": _rows(case, _FINDINGS),
             "runs": _runs(case),
         }
+
+
+def container_documents(case: Case) -> list[dict[str, Any]]:
+    """Return the files of the outermost archives and images that sources of a case came out of."""
+    with explained(case.path):
+        return _rows(case, _CONTAINER_FILES)
 
 
 def source_documents(case: Case) -> list[dict[str, Any]]:
@@ -59,6 +66,14 @@ _SOURCES = """
 SELECT path, argument, sha256, size, modified, exhibit, expected_sha256, state, error,
     found, stored, known, lost, filtered
 FROM source ORDER BY path, sha256, argument
+"""
+_CONTAINERS = """
+SELECT path, argument, first, kind, sha256, size, modified, expected_sha256, error
+FROM container ORDER BY path, sha256, argument
+"""
+_CONTAINER_FILES = """
+SELECT path, first, kind, sha256, size, max(expected_sha256) AS expected_sha256, max(error) AS error
+FROM container GROUP BY path, first, sha256, size ORDER BY path, sha256, size
 """
 _LOSSES = """
 SELECT source.path AS source, reason, count(*) AS records, group_concat(DISTINCT source_chunk.number) AS chunks

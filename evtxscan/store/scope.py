@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LIVE = "e.id NOT IN (SELECT event FROM stale_record WHERE state = 'event' AND event IS NOT NULL)"
+"""SQL for events (``e``) of which a live record tells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which part of a case to look at: FILETIME ticks (both inclusive), host names, and recorded fields only or not.
 
-    ``defend_values``: rules for Elastic Defend see its values, too (never with recorded fields only).
+    ``defend_values``: rules for Elastic Defend see its values, too (never with recorded fields only). ``live_only``:
+    none of the stale records, which were deleted or left over.
     """
 
     start: int | None = None
@@ -17,6 +21,7 @@ class Scope:
     hosts: tuple[str, ...] = ()
     observed_only: bool = False
     defend_values: bool = True
+    live_only: bool = False
 
     @property
     def translates(self) -> bool:

@@ -48,7 +48,7 @@ class Templates:
         self._db = db
         self._by_guid: dict[bytes, _Template] = {}
         self._by_id: dict[int, list[_Template]] = {}
-        self._read: dict[bytes, Definition | None] = {}
+        self._read: dict[bytes, tuple[Definition, tuple[int, int]] | None] = {}
         rows = db.execute(
             "SELECT s.chunk, s.definitions, c.sha256, c.checksums_ok,"
             " (SELECT group_concat(source) FROM source_chunk WHERE chunk = s.chunk)"
@@ -71,13 +71,20 @@ class Templates:
         def find(template_id: int) -> list[tuple[Definition, Means]]:
             found = []
             for template in sorted(self._by_id.get(template_id, ()), key=attrgetter("guid")):
-                definition = self._definition(template)
-                if definition is not None:
+                read = self._definition(template)
+                if read is not None:
                     is_near = not sources.isdisjoint(template.sources)
-                    found.append((definition, Means.SAME_SOURCE if is_near else Means.OTHER_SOURCE))
+                    found.append((read[0], Means.SAME_SOURCE if is_near else Means.OTHER_SOURCE))
             return found
 
         return find
+
+    def place(self, guid: bytes) -> tuple[int, int]:
+        """Return where a template that was found is read from: chunk (row id) and offset in it."""
+        read = self._definition(self._by_guid[guid])
+        if read is None:
+            raise KeyError(guid)
+        return read[1]
 
     def _learn(self, guid: bytes, sources: list[int], place: tuple[tuple[bool, bool, bytes, int], int]) -> None:
         template = self._by_guid.get(guid)
@@ -91,19 +98,19 @@ class Templates:
             places.sort()
             del places[_PLACES:]
 
-    def _definition(self, template: _Template) -> Definition | None:
+    def _definition(self, template: _Template) -> tuple[Definition, tuple[int, int]] | None:
         if template.guid not in self._read:
             self._read[template.guid] = self._read_first(template)
         return self._read[template.guid]
 
-    def _read_first(self, template: _Template) -> Definition | None:
+    def _read_first(self, template: _Template) -> tuple[Definition, tuple[int, int]] | None:
         for (_, _, _, offset), chunk in template.places:
             try:
                 definition = read_definition(chunk_bytes(self._db, chunk), offset)
             except BinXmlError:
                 continue
             if definition.guid == template.guid:
-                return definition
+                return definition, (chunk, offset)
         return None
 
 

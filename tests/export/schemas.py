@@ -10,7 +10,19 @@ from referencing.jsonschema import DRAFT202012
 
 from evtxscan import schema
 
-NAMES = ("event", "finding", "sequence", "detect", "ingest", "rules")
+NAMES = (
+    "event",
+    "finding",
+    "sequence",
+    "detect",
+    "ingest",
+    "rules",
+    "verify",
+    "manifest",
+    "info",
+    "coverage",
+    "selftest",
+)
 
 
 def load(name: str) -> dict[str, Any]:
@@ -18,13 +30,13 @@ def load(name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", schema.read_json(f"export/{name}.schema.json"))
 
 
-def validator(name: str) -> Draft202012Validator:
-    """Return a validator for one of the schemas; they refer to each other by file name."""
+def validator(name: str, part: str = "") -> Draft202012Validator:
+    """Return a validator for one of the schemas, or a part of it; they refer to each other by file name."""
     resources = [(f"{other}.schema.json", Resource(contents=load(other), specification=DRAFT202012)) for other in NAMES]
-    return Draft202012Validator({"$ref": f"{name}.schema.json"}, registry=Registry().with_resources(resources))
+    return Draft202012Validator({"$ref": f"{name}.schema.json{part}"}, registry=Registry().with_resources(resources))
 
 
-def faults(name: str, document: object) -> list[str]:
-    """Return what is wrong with a document, in the order of its places."""
-    found = validator(name).iter_errors(document)
+def faults(name: str, document: object, part: str = "") -> list[str]:
+    """Return what is wrong with a document, in the order of its places; ``part``: a definition of the schema."""
+    found = validator(name, f"#/$defs/{part}" if part else "").iter_errors(document)
     return sorted(f"{error.json_path}: {error.message}" for error in found)

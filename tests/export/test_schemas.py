@@ -22,6 +22,16 @@ FINDINGS = (samples.sysmon_finding, samples.security_finding, samples.sequence_f
 FINDINGS += (samples.threshold_finding, samples.new_terms_finding)
 SUMMARY: Document = {
     "sources": [*samples.result().sources],
+    "containers": [
+        {
+            "path": "triage.zip",
+            "first": "triage.zip",
+            "kind": "zip archive",
+            "sha256": "5d1f" * 16,
+            "size": 4_096,
+            "error": None,
+        }
+    ],
     "skipped": [{"path": "notes.txt", "reason": "no event log"}],
     "errors": ["Security.evtx: no permission to read it"],
     "totals": {"found": 59_177, "stored": 59_161, "known": 14, "lost": 2, "filtered": 0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import struct
@@ -13,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from evtxscan.evidence.discover import discover
+from evtxscan.evidence.recognise import Kind
 from tests.integration import archives, content
 from tests.integration.command import EVIDENCE, Done, environment, evtxscan
 from tests.integration.test_archives import LOG, relocated
 
 pytest.importorskip("dfvfs", reason="dfVFS is not installed: pip install 'evtxscan[image]'")
+
+from evtxscan.evidence.containers import parts
 
 _SIZE = 24 << 20
 _START = 2048 * 512
@@ -154,6 +159,52 @@ def test_an_image_in_an_archive(form: str, disk: Path, tmp_path: Path, detection
     assert relocated(found, f"case.zip/out/{name}/p1/") == relocated(detection.json, "")
 
 
+def hashes(path: Path, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files of a folder whose names begin as an image's does."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob(f"{path.stem}.*")}
+
+
+@pytest.mark.parametrize("form", ["E01 set", "split raw", "VMDK", "raw"])
+def test_every_file_of_an_image_is_named_and_hashed_where_that_is_asked(form: str, disk: Path, tmp_path: Path) -> None:
+    """Catches a part of a set that no hash covers, and an image that is read whole although nobody asked."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    image = folder / IMAGES[form](disk, folder)
+    case = tmp_path / "case.db"
+    words = ("ingest", image, "--case", case, "--format", "json")
+    expected = hashes(image, folder)
+    told = evtxscan(*words).json["containers"]
+    assert {one["path"]: one["sha256"] for one in told} == dict.fromkeys(expected)
+    assert "not hashed" in evtxscan("manifest", "--case", case).out.decode()
+    assert evtxscan("verify", "--case", case, "--format", "json").json["containers"] == []
+    told = evtxscan(*words, "--hash-images").json["containers"]
+    assert {one["path"]: one["sha256"] for one in told} == expected
+    assert {one["first"] for one in told} == {image.name}
+    info = evtxscan("info", "--case", case, "--format", "json").json
+    assert {one["path"]: one["sha256"] for one in info["containers"]} == expected
+    evtxscan(*words)  # without the option: what is known of the same file stays
+    assert evtxscan("info", "--case", case, "--format", "json").json["containers"] == info["containers"]
+    last = sorted(folder.glob(f"{image.stem}.*"))[-1]
+    data = bytearray(last.read_bytes())
+    data[-1] ^= 1
+    last.write_bytes(data)
+    found = evtxscan("verify", "--case", case, "--format", "json", code=None).json
+    changed = [one["path"] for one in found["containers"] if one["outcome"] == "changed"]
+    assert changed == [last.name]
+    assert found["totals"]["conclusion"] == "contradicted"
+
+
+def test_the_expected_hash_of_an_image(disk: Path, tmp_path: Path) -> None:
+    """Catches an image that is not hashed although its hash is to be compared; and a set that has none of its own."""
+    image = shutil.copyfile(disk, tmp_path / "disk.dd")
+    right = hashlib.sha256(image.read_bytes()).hexdigest()
+    done = evtxscan("ingest", image, "--case", tmp_path / "a.db", "--expect-sha256", right, "--format", "json")
+    assert [(one["sha256"], one["error"]) for one in done.json["containers"]] == [(right, None)]
+    split(disk, tmp_path)
+    several = evtxscan("ingest", tmp_path / "disk.001", "--case", tmp_path / "b.db", "--expect-sha256", right, code=2)
+    assert "disk.001 consists of 3" in several.message
+
+
 def test_a_part_of_a_set_in_an_archive_is_told(disk: Path, tmp_path: Path) -> None:
     """Catches an E01 in an archive that is passed over: its further parts could not be reached."""
     ewf(disk, tmp_path)
@@ -211,6 +262,38 @@ def test_a_later_segment_alone_is_told(disk: Path, tmp_path: Path) -> None:
     assert "name its first file, disk.E01" in done.message
     gap = evtxscan("ingest", tmp_path / "disk.E01", "--case", tmp_path / "case.db", code=None)
     assert gap.code in (1, 3)
+
+
+OTHERS = {
+    "image.vhd": ("VHD image", 3, "a_directory"),
+    "image-differential.vhd": ("VHD image", 3, "a_directory"),
+    "windows_volume.qcow2": ("QCOW image", 14, "Windows/System32/config"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_image_that_others_made(name: str, tmp_path: Path) -> None:
+    """Catches layers that only open what was made here, and an image without logs that nobody is told of."""
+    folder = os.environ.get("EVTXSCAN_IMAGES")
+    if not folder:
+        pytest.skip("EVTXSCAN_IMAGES is not set")
+    kind, files, directory = OTHERS[name]
+    looked: list[str] = []
+    found = discover([Path(folder, name)], looked.append)
+    assert f"{name}/{directory}/" in looked
+    assert not found.sources
+    done = evtxscan("ingest", Path(folder, name), "--case", tmp_path / "case.db", code=1)
+    assert f"{name}: {kind} without event logs ({files} files on 1 file system)" in done.message
+    assert not (tmp_path / "case.db").exists()
+
+
+def test_a_differential_image_consists_of_its_parents_too() -> None:
+    """Catches a parent that no hash covers."""
+    folder = os.environ.get("EVTXSCAN_IMAGES")
+    if not folder:
+        pytest.skip("EVTXSCAN_IMAGES is not set")
+    files = parts.files_of(Path(folder, "image-differential.vhd"), Kind.VHD)
+    assert [file.name for file in files] == ["image-differential.vhd", "image.vhd"]
 
 
 def test_without_dfvfs_an_image_is_an_error_that_says_what_to_install(disk: Path, tmp_path: Path) -> None:

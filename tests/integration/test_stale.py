@@ -16,6 +16,10 @@ from tests.integration.test_again import documents, ingest
 
 LIVE = 8
 RULE = 'process where process.args : "/n"'
+TOML = (
+    '[rule]\nname = "n"\nrule_id = "r"\nrisk_score = 1\nseverity = "low"\ntype = "eql"\nlanguage = "eql"\n'
+    f"version = 1\nquery = '''{RULE}'''\n"
+)
 
 
 @pytest.fixture
@@ -84,10 +88,7 @@ def test_rules_search_them_and_the_finding_says_so(stale: Path, tmp_path: Path) 
     case = tmp_path / "case.db"
     ingest(case, stale)
     rule = tmp_path / "rule.toml"
-    rule.write_text(
-        '[rule]\nname = "n"\nrule_id = "r"\nrisk_score = 1\nseverity = "low"\ntype = "eql"\nlanguage = "eql"\n'
-        f"version = 1\nquery = '''{RULE}'''\n"
-    )
+    rule.write_text(TOML)
     findings = evtxscan("detect", "--rules", rule, "--case", case, "--format", "ndjson").lines
     assert [origins(finding) for finding in findings] == [["live"]] * LIVE + [["slack"]] * 22
     last = findings[-1]
@@ -103,6 +104,32 @@ def test_rules_search_them_and_the_finding_says_so(stale: Path, tmp_path: Path) 
     assert csv.count('"slack"') == 22
     html = evtxscan("detect", "--rules", rule, "--case", case, "--format", "html").out.decode()
     assert "slack" in html
+
+
+def test_live_only_leaves_them_aside(whole: Path, stale: Path, tmp_path: Path) -> None:
+    """Catches rules over live records that find deleted ones, live ones that go with them, and counts that mix both."""
+    case = tmp_path / "case.db"
+    ingest(case, stale)
+    rule = tmp_path / "rule.toml"
+    rule.write_text(TOML)
+    words = ("detect", "--rules", rule, "--case", case, "--format", "json")
+    everything, live = evtxscan(*words).json, evtxscan(*words, "--live-only").json
+    assert everything["summary"]["origins"] == {"live": LIVE, "slack": 22, "carved": 0}
+    assert live["summary"]["origins"] == {"live": LIVE, "slack": 0, "carved": 0}
+    assert (everything["scope"]["live_only"], live["scope"]["live_only"]) == (False, True)
+    assert live["findings"] == [one for one in everything["findings"] if origins(one) == ["live"]]
+    assert live["verdicts"] == everything["verdicts"]
+    assert faults("detect", live) == []
+    asked = ("query", "process where true", "--case", case, "--format", "ndjson")
+    assert len(evtxscan(*asked, "--live-only").lines) == LIVE
+    assert len(evtxscan(*asked).lines) == LIVE + 22
+    plain = ("detect", "--rules", rule, "--case", case)
+    assert "findings by origin of their records: live 8, slack 22" in evtxscan(*plain).out.decode()
+    assert "by origin" not in evtxscan(*plain, "--live-only").out.decode()
+    html = evtxscan(*plain, "--live-only", "--format", "html").out.decode()
+    assert "Stale records, deleted or left over, were not among them." in html
+    ingest(case, whole)  # now each of them is live as well
+    assert len(evtxscan(*asked, "--live-only").lines) == LIVE + 22
 
 
 def test_left_alone_until_asked_for(stale: Path, tmp_path: Path) -> None:

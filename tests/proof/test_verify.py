@@ -62,8 +62,10 @@ def test_unchanged_evidence_agrees(made: Path) -> None:
     assert done.json["totals"] == {
         "conclusion": "confirmed",
         "sources": {"unchanged": 5, "changed": 0, "missing": 0, "unreadable": 0},
+        "containers": {"unchanged": 0, "changed": 0, "missing": 0, "unreadable": 0},
         "findings": {"agrees": FINDINGS, "differs": 0, "cannot_render": 0, "gone": 0},
         "records": {"agrees": RECORDS, "differs": 0, "cannot_render": 0, "gone": 0},
+        "stale_records": {"agrees": 0, "differs": 0, "cannot_render": 0, "gone": 0},
         "records_against_case": 0,
     }
     roles = [record["role"] for finding in done.json["findings"] for record in finding["records"]]

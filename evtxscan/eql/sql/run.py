@@ -22,7 +22,7 @@ from evtxscan.evtx.filetime import MAX_TICKS
 from evtxscan.store.case import Case, explained
 from evtxscan.store.events import Events
 from evtxscan.store.order import RecordOrder
-from evtxscan.store.scope import Scope
+from evtxscan.store.scope import LIVE, Scope
 from evtxscan.store.scripts import SCRIPT_RECORD, Scripts
 
 T = TypeVar("T")
@@ -189,6 +189,8 @@ class CaseQueries:
             terms.append(f'e."@timestamp" <= {int(self.scope.end)}')
         if self.scope.hosts:
             terms.append(f'e."host.name" IN ({", ".join(map(str, self.host_ids()))})')
+        if self.scope.live_only:
+            terms.append(LIVE)
         return "".join(f" AND {term}" for term in terms)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.containers.member import logical_name
 from evtxscan.evidence.containers.reading import BUFFER, DamagedError, damaged
-from evtxscan.evidence.discover import Found, Skipped
+from evtxscan.evidence.discover import Found, Look, Skipped
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
 from evtxscan.evidence.recognise import Kind, Nature, examine
 from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, unreadable, utc
@@ -193,13 +193,28 @@ class Image:
     named: bool
 
 
-def search_image(image: Image, found: Found) -> None:
-    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies."""
+def files_of(image: Image) -> tuple[Path, ...]:
+    """Return the files that an image which is a file of its own consists of; itself alone where dfVFS cannot say."""
+    path, kind = Path(image.opener.place), image.nature.kind
+    try:
+        with _Dfvfs.load().explained():
+            from evtxscan.evidence.containers import parts  # noqa: PLC0415 - needs dfVFS
+
+            return (path,) if kind is None else parts.files_of(path, kind)
+    except OSError:
+        return (path,)
+
+
+def search_image(image: Image, found: Found, look: Look) -> bool:
+    """Add to ``found`` the event logs on all volumes of an image, and on their shadow copies; return whether any.
+
+    ``look`` is told of each folder.
+    """
     first = _first_segment(image)
     if first is not None:
         _note_segment(image, first, found)
-        return
-    search = _Search(image, found)
+        return False
+    search = _Search(image, found, look)
     place, kind = image.opener.place, image.nature.kind
     try:
         dfvfs = _Dfvfs.load()
@@ -207,17 +222,21 @@ def search_image(image: Image, found: Found) -> None:
             volumes = search.scan(dfvfs)
     except OSError as error:
         found.errors.append(unreadable(place, error))
-        return
+        return False
     before = len(found.sources), len(found.errors)
     for volume in volumes:
         search.walk(dfvfs, volume)
     _kept.volumes.clear()
     if (len(found.sources), len(found.errors)) == before:
-        reason = f"{kind} without event logs" if volumes else f"{kind} without a file system that is read"
+        systems = "1 file system" if len(volumes) == 1 else f"{len(volumes):,} file systems"
+        reason = f"{kind} without event logs ({search.files:,} files on {systems})"
+        if not volumes:
+            reason = f"{kind} without a file system that is read"
         if image.named or not volumes:
             found.errors.append(EvidenceError(f"{place}: {reason}"))
         else:
             found.skipped.append(Skipped(image.name, image.argument, reason))
+    return len(found.sources) > before[0]
 
 
 def _first_segment(image: Image) -> Path | None:
@@ -240,7 +259,9 @@ def _note_segment(image: Image, first: Path, found: Found) -> None:
 class _Search:
     image: Image
     found: Found
+    look: Look
     unread: list[str] = field(default_factory=list)
+    files: int = 0
 
     def scan(self, dfvfs: _Dfvfs) -> list[Any]:
         """Return the roots of all file systems. What cannot be read of the image becomes an error."""
@@ -263,7 +284,7 @@ class _Search:
         try:
             with dfvfs.explained():
                 top = _volume(dfvfs, root).GetRootFileEntry()
-            names += self._files(dfvfs, top)
+            names += self._files(dfvfs, top, "/".join(part for part in (self.image.name, volume) if part))
         except OSError as error:
             self.found.errors.append(unreadable(place, error))
         for path, entry in sorted(names, key=itemgetter(0)):
@@ -274,11 +295,12 @@ class _Search:
                 EvidenceError(f"{place}: {which} cannot be listed to the end; files may be missing")
             )
 
-    def _files(self, dfvfs: _Dfvfs, top: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - dfVFS has no types
+    def _files(self, dfvfs: _Dfvfs, top: Any, volume: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - dfVFS has no types
         """Yield the files that may be logs, with their paths on the volume."""
         folders: list[tuple[str, Any, int]] = [("", top, 0)]
         while folders:
             base, folder, depth = folders.pop()
+            self.look(f"{volume}/{base}")
             entries = folder.sub_file_entries
             while True:
                 try:
@@ -291,8 +313,10 @@ class _Search:
                             continue
                         if entry.IsDirectory() and depth < _MAX_DEPTH:
                             folders.append((f"{path}/", entry, depth + 1))
-                        elif entry.IsFile() and _may_be_log(path, entry.size or 0):
-                            yield path, entry
+                        elif entry.IsFile():
+                            self.files += 1
+                            if _may_be_log(path, entry.size or 0):
+                                yield path, entry
                 except OSError:
                     self.unread.append(base or "/")
                     break

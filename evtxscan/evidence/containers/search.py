@@ -11,14 +11,14 @@ from evtxscan.evidence.containers import sequence, spool, zips
 from evtxscan.evidence.containers.images import Image, search_image
 from evtxscan.evidence.containers.limits import MAX_NESTING, Budget, LimitError
 from evtxscan.evidence.containers.member import Member, Names, inner_name
-from evtxscan.evidence.discover import Candidate, Found, Skipped
+from evtxscan.evidence.discover import Candidate, Found, Look, Skipped
 from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine
 from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, parts, unreadable
 
 
-def search_archive(candidate: Candidate, kind: Kind, size: int, found: Found) -> None:
-    """Add to ``found`` what an archive of ``size`` bytes holds."""
-    search = _Search(candidate.argument, Budget(str(candidate.path), size))
+def search_archive(candidate: Candidate, kind: Kind, size: int, found: Found, look: Look) -> None:
+    """Add to ``found`` what an archive of ``size`` bytes holds; ``look`` is told of each of its files."""
+    search = _Search(candidate.argument, Budget(str(candidate.path), size), look)
     try:
         search.descend(_Container(PlainFile(candidate.path), kind, candidate.name, 1))
     except LimitError as error:
@@ -48,6 +48,7 @@ class _Container:
 class _Search:
     argument: str
     budget: Budget
+    look: Look
     sources: list[Source] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     errors: list[EvidenceError] = field(default_factory=list)
@@ -64,6 +65,7 @@ class _Search:
             for member in self._members(container):
                 name = names.unique(member.name or inner_name(container.name))
                 path = f"{container.name}/{name}"
+                self.look(path)
                 self.budget.charge_member(member.opener.place)
                 if member.problem:
                     unread.setdefault(member.problem, []).append(name)
@@ -138,7 +140,7 @@ class _Search:
     def _take_image(self, member: Member, path: str, nature: Nature) -> None:
         if self._copy(member):
             found = Found(self.sources, self.skipped, self.errors)
-            search_image(Image(member.opener, nature, path, self.argument, named=False), found)
+            search_image(Image(member.opener, nature, path, self.argument, named=False), found, self.look)
 
     def _copy(self, member: Member) -> bool:
         """Make what a member holds readable at any offset; return whether that was possible."""
