@@ -19,6 +19,7 @@ Reason = Literal[
     "log_begins_inside",  # the log begins inside the time in which a sequence asks for an event to be missing
     "log_ends_inside",  # the log ends inside that time
     "records_missing",  # records of that time are not in the evidence: their numbers are missing
+    "not_logged",  # the log was not written for a part of that time
     "undecided_event",  # an event of that time may be the one: what would decide was not recorded
     "evidence_lost",  # records that were found could not be read
 ]

@@ -18,6 +18,7 @@ _BEGINS = {
     "first_record": "begins with record 1",
     "cleared": "begins where the log was cleared",
     "exported": "an export or a forwarded log: a choice of records",
+    "restarted": "its numbers began again: another log of this name was there before",
     "overwritten": "older records were overwritten, or are not in the evidence",
 }
 _GAPS = {
@@ -25,6 +26,7 @@ _GAPS = {
     "lost": "found, but not readable",
     "damaged": "the file is damaged there",
     "exported": "an export or a forwarded log: a choice of records",
+    "filtered": "left out by ingest --only",
     "separate_files": "between two files of the evidence",
     "unexplained": "NOTHING IN THE EVIDENCE SAYS WHY",
 }
@@ -37,8 +39,13 @@ _LACKS = {
     **_GAPS,
     **_STOPS,
     "begins_later": "the log begins later",
+    "first_record": "nothing was written to the log before",
+    "restarted": "the numbers of its records began again",
     "ends_earlier": "the log ends earlier",
-    "no_log": "there is no log",
+    "no_log": "there is no such log",
+    "command_line_not_audited": "starts of processes without their command lines",
+    "clock_set_back": "the clock was set back",
+    "no_time": "there is no time",
 }
 _RECORDED = {
     "command_lines": "command lines of process starts (Security 4688)",
