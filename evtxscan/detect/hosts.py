@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
-from evtxscan.context.coverage.model import HostCoverage
-from evtxscan.context.coverage.read import read_coverage
 from evtxscan.ecs.mapping import mappings
 from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.store.scope import LIVE
@@ -77,11 +75,6 @@ class Hosts:
             if any(category is None or channels & _channels_of(category) for category in categories):
                 counts[host] += lost
         return counts
-
-    @cached_property
-    def coverage(self) -> dict[str, HostCoverage]:
-        """What the logs of each host cover; nothing of a host without records in a log."""
-        return {found.host: found for found in read_coverage(self._queries.case)}
 
     @cached_property
     def _losses(self) -> list[tuple[str, frozenset[str], int]]:

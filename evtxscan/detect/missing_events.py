@@ -12,6 +12,7 @@ from evtxscan.context.coverage.window import uncovered
 from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.results import NotCovered
 from evtxscan.detect.verdict import Reason
+from evtxscan.detect.windows import Windows
 from evtxscan.eql.sql.candidates import Item
 from evtxscan.eql.sql.run import TICKS_PER_MILLISECOND, CaseQueries
 from evtxscan.eql.sql.sequences import CompiledSequence, Found
@@ -22,9 +23,10 @@ _ROWS_AT_ONCE = 500
 class MissingEvents:
     """Asks the logs of one case about the missing events of one rule."""
 
-    def __init__(self, queries: CaseQueries, hosts: Hosts, compiled: CompiledSequence) -> None:
+    def __init__(self, queries: CaseQueries, hosts: Hosts, windows: Windows, compiled: CompiledSequence) -> None:
         self._db = queries.case.db
         self._hosts = hosts
+        self._coverage = windows.coverage
         self._compiled = compiled
         kinds = queries.events.kinds
         self._channels: dict[int, list[str]] = {}
@@ -80,7 +82,7 @@ class MissingEvents:
     def _reason(self, item: Item, hosts: Iterable[str], start: int, end: int) -> Reason | None:
         """Return why the time is not covered on one of the hosts; where several logs have such events one is enough."""
         for host in sorted(hosts):
-            known = self._hosts.coverage.get(host)
+            known = self._coverage.get(host)
             channels = self._channels[item.number] if known else []
             starts = item.number in self._starts
             reasons = [uncovered(known, channel, start, end, starts=starts) for channel in channels if known]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evtxscan.context.coverage.window import Window
+
 VerdictName = Literal["match", "no_match", "undetermined", "incomplete"]
 Reason = Literal[
     "no_sysmon",  # only Sysmon records the field, and this event is from another log
@@ -40,13 +42,18 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What can be said of one rule on one host; ``events`` is the number of events it was decided from."""
+    """What can be said of one rule on one host.
+
+    ``events`` is the number of events it was decided from; ``window`` the time it speaks of, and whether the logs are
+    whole in it (None: not looked at).
+    """
 
     rule: str
     host: str
     verdict: VerdictName
     events: int
     missing: tuple[Missing, ...] = ()
+    window: Window | None = None
 
     def document(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
@@ -56,4 +63,5 @@ class Verdict:
             "verdict": self.verdict,
             "events": self.events,
             "missing": [missing.document() for missing in self.missing],
+            "window": self.window.document() if self.window else None,
         }

@@ -41,3 +41,40 @@ CREATE TABLE recorded_field (
     last_without INTEGER,
     PRIMARY KEY (host, what)
 ) WITHOUT ROWID;
+
+-- The time that a verdict speaks of, and whether the logs are whole in it: JSON; NULL: of an earlier version.
+ALTER TABLE verdict ADD COLUMN "window" TEXT;
+
+DROP VIEW verdicts;
+
+-- Verdicts, one row for each field that was missing; a verdict that lacks nothing has one row.
+CREATE VIEW verdicts AS
+SELECT
+    rule.name AS "rule",
+    verdict.host AS host,
+    verdict.verdict AS verdict,             -- match, no_match, undetermined, incomplete
+    verdict.events AS events,               -- it was decided from
+    json_extract(missing.value, '$.field') AS field,  -- that was missing
+    json_extract(missing.value, '$.events') AS missing_in,  -- so many events
+    json_extract(missing.value, '$.reason') AS reason,  -- why: see docs/verdicts.md
+    json_extract(verdict."window", '$.whole') AS whole  -- 1: the logs that the rule looks into lack nothing of its time
+FROM verdict
+JOIN rule ON rule.id = verdict.rule
+LEFT JOIN json_each(verdict.missing) missing;
+
+-- The logs of each host.
+CREATE VIEW logs AS
+SELECT
+    log.host AS host,                       -- the computer name in lower case
+    log.channel AS channel,                 -- empty: the records name none
+    log.events AS events,                   -- live records with a number
+    log.files AS files,                     -- sources with records of it
+    log.first_record_id AS first_record_id,
+    log.last_record_id AS last_record_id,
+    strftime('%Y-%m-%dT%H:%M:%S', log.started / 10000000 - 11644473600, 'unixepoch')
+        || printf('.%07dZ', log.started % 10000000) AS started,
+    strftime('%Y-%m-%dT%H:%M:%S', log.ended / 10000000 - 11644473600, 'unixepoch')
+        || printf('.%07dZ', log.ended % 10000000) AS ended,
+    log.begins AS begins,                   -- why not earlier: see docs/verdicts.md
+    (SELECT count(*) FROM log_gap WHERE log_gap.log = log.id) AS gaps  -- in the record ids
+FROM log;

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
 from evtxscan.context.coverage.model import BeginReason, GapReason, HostCoverage, Log, Stop, StopReason
-from evtxscan.evtx.filetime import TICKS_PER_SECOND, from_iso, to_iso
+from evtxscan.evtx.filetime import TICKS_PER_SECOND, to_iso
 
 WindowReason = (
     Literal[
@@ -37,6 +36,12 @@ _HOUR = 3600 * TICKS_PER_SECOND
 _SILENCE = 20
 # Clocks are set by fractions of a second all the time.
 _SET_BACK = 60 * TICKS_PER_SECOND
+# Any log will do for a condition that asks for no event id: all of them are not named.
+_MOST_NAMED = 4
+# What a log lacks more often than that for one reason is told as one.
+_MOST_PARTS = 5
+# Two logs record that the clock was set with times that were read one after the other.
+_SAME = 4 * TICKS_PER_SECOND
 _BEGINS: dict[BeginReason, WindowReason] = {
     "first_record": "first_record",
     "cleared": "cleared",
@@ -50,7 +55,8 @@ _BEGINS: dict[BeginReason, WindowReason] = {
 class Lack:
     """What of a log is not there in a window: from, to (ticks; None: open), and how many records where that is known.
 
-    ``channel`` is empty where it is not about one log.
+    ``parts`` is how many separate times it puts together, from the first to the last. ``channel`` is empty where it is
+    not about one log, ``host`` where the window is of one host.
     """
 
     channel: str
@@ -58,16 +64,20 @@ class Lack:
     start: int | None
     end: int | None
     records: int = 0
+    parts: int = 1
+    host: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
-        return {
+        found: dict[str, Any] = {
             "channel": self.channel,
             "reason": self.reason,
             "from": _time(self.start),
             "to": _time(self.end),
             "records": self.records,
+            "parts": self.parts,
         }
+        return {**found, "host": self.host} if self.host else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Reads:
 
 
 def window(host: HostCoverage, reads: Reads, start: int, end: int) -> Window:
-    """Return the window from ``start`` to ``end``. What one log lacks for one reason is one entry.
+    """Return the window from ``start`` to ``end``. What one log lacks for one reason very often is one entry.
 
     Of several logs that may hold an event it is enough that the host has one; those that it has have to be whole.
     """
@@ -139,18 +149,15 @@ def _lacks(host: HostCoverage, reads: Reads, start: int, end: int) -> Iterator[L
         logs.setdefault(log.channel, []).append(log)
     for part in reads.parts:
         if logs.keys().isdisjoint(part):
-            yield from (Lack(channel, "no_log", start, end) for channel in part)
+            named = part if 0 < len(part) <= _MOST_NAMED else ("",)
+            yield from (Lack(channel, "no_log", start, end) for channel in named)
     channels = sorted({channel for part in reads.parts for channel in part if channel in logs})
     for channel in channels:
         yield from _of_log(logs[channel], start, end)
-    for stop in _stops(host, channels, start, end, starts=reads.starts):
-        yield Lack(stop.channel, stop.reason, stop.start, stop.end)
+    yield from _stops(host, channels, start, end, starts=reads.starts)
     if reads.command_lines and SECURITY in channels:
         yield from _without_command_lines(host, start, end)
-    for change in host.clock_changes:
-        old, new = change.old, change.new
-        if old is not None and new is not None and old - new >= _SET_BACK and _overlaps(new, old, start, end):
-            yield Lack("", "clock_set_back", new, old)
+    yield from _set_back(host, start, end)
 
 
 def _of_log(numberings: Sequence[Log], start: int, end: int) -> Iterator[Lack]:
@@ -159,7 +166,7 @@ def _of_log(numberings: Sequence[Log], start: int, end: int) -> Iterator[Lack]:
     if first.start is None or first.end is None:
         yield Lack(channel, "no_time", None, None)
         return
-    margin = _HOUR if first.begins == "first_record" else 0
+    margin = _HOUR if first.begins == "first_record" else TICKS_PER_SECOND
     if first.start > start + margin:
         yield Lack(channel, _BEGINS[first.begins], start, first.start)
     for log in numberings:
@@ -189,20 +196,45 @@ def _without_command_lines(host: HostCoverage, start: int, end: int) -> Iterator
             yield Lack(SECURITY, "command_line_not_audited", first, last, without)
 
 
-def _stops(host: HostCoverage, channels: Collection[str], start: int, end: int, *, starts: bool) -> Iterator[Stop]:
-    """Yield the times in which one of these logs was not written, or, if it is about them, not with starts."""
+def _stops(host: HostCoverage, channels: Collection[str], start: int, end: int, *, starts: bool) -> Iterator[Lack]:
+    """Yield the times in which one of these logs was not written, or, if it is about them, not with starts.
+
+    The event log service writes all logs; that it was stopped may stand in two of them.
+    """
+    service: Stop | None = None
     for stop in host.stops:
-        is_about = starts or stop.reason != "process_audit_off"
-        if is_about and stop.channel in channels and _overlaps(stop.start, stop.end, start, end):
-            yield stop
+        if not _overlaps(stop.start, stop.end, start, end):
+            continue
+        if stop.reason == "service_stopped":
+            if service is None or service.end is None or stop.start > service.end:
+                yield Lack("", stop.reason, stop.start, stop.end)
+            service = stop
+        elif stop.channel in channels and (starts or stop.reason != "process_audit_off"):
+            yield Lack(stop.channel, stop.reason, stop.start, stop.end)
+
+
+def _set_back(host: HostCoverage, start: int, end: int) -> Iterator[Lack]:
+    """Yield the times that the clock passed twice, each once: two logs record that it was set."""
+    known: set[tuple[int, int]] = set()
+    for change in host.clock_changes:
+        old, new = change.old, change.new
+        if old is None or new is None or old - new < _SET_BACK or not _overlaps(new, old, start, end):
+            continue
+        times = {(old // _SAME, new // _SAME), ((old + _SAME // 2) // _SAME, (new + _SAME // 2) // _SAME)}
+        if known.isdisjoint(times):
+            yield Lack("", "clock_set_back", new, old)
+        known |= times
 
 
 def _merged(lacks: Iterable[Lack]) -> Iterator[Lack]:
-    """Yield one lack for each log and reason, from the first to the last of them."""
+    """Yield the lacks, many of one log and reason as one from the first to the last of them."""
     groups: dict[tuple[str, WindowReason], list[Lack]] = {}
     for lack in lacks:
         groups.setdefault((lack.channel, lack.reason), []).append(lack)
     for (channel, reason), group in groups.items():
+        if len(group) <= _MOST_PARTS:
+            yield from group
+            continue
         starts = [lack.start for lack in group if lack.start is not None]
         ends = [lack.end for lack in group if lack.end is not None]
         yield Lack(
@@ -211,6 +243,7 @@ def _merged(lacks: Iterable[Lack]) -> Iterator[Lack]:
             min(starts) if len(starts) == len(group) else None,
             max(ends) if len(ends) == len(group) else None,
             sum(lack.records for lack in group),
+            len(group),
         )
 
 
@@ -226,22 +259,3 @@ def _in_order(start: int | None, end: int | None) -> tuple[int | None, int | Non
 
 def _time(ticks: int | None) -> str | None:
     return None if ticks is None else to_iso(ticks)
-
-
-def windows(db: sqlite3.Connection, host: HostCoverage) -> list[dict[str, Any]]:
-    """Return the windows of the findings and verdicts that the case has of a host, as they stand in JSON."""
-    reads = Reads(((SYSMON, SECURITY),), starts=True)
-    times = [(log.start, log.end) for log in host.logs if log.start is not None and log.end is not None]
-    found: list[dict[str, Any]] = []
-    if times:
-        whole = (min(start for start, _ in times), max(end for _, end in times))
-        rows = db.execute("SELECT rule, verdict FROM verdict WHERE host = ? ORDER BY rule", (host.host,))
-        found += [
-            {"rule": rule, "verdict": verdict, **window(host, reads, *whole).document()} for rule, verdict in rows
-        ]
-    rows = db.execute("SELECT id, rule, time FROM finding WHERE host = ? ORDER BY time, rule, id", (host.host,))
-    for finding, rule, time in rows:
-        end = from_iso(time)
-        told = window(host, reads, end - 48 * _HOUR, end)
-        found.append({"rule": rule, "finding": finding, **told.document()})
-    return found
