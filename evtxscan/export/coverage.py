@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from evtxscan.export import json
 from evtxscan.export.fields import Document, readable_time
 from evtxscan.export.text import visible
-from evtxscan.export.wording import count
+from evtxscan.export.wording import count, lacks_in_words, verdict_title
 
 FORMATS = ("table", "json", "ndjson")
 _SHOWN = 20
@@ -34,18 +34,6 @@ _STOPS = {
     "service_stopped": "the event log service was stopped, and began again without a boot",
     "sysmon_stopped": "Sysmon was stopped",
     "process_audit_off": "starts of processes were not audited",
-}
-_LACKS = {
-    **_GAPS,
-    **_STOPS,
-    "begins_later": "the log begins later",
-    "first_record": "nothing was written to the log before",
-    "restarted": "the numbers of its records began again",
-    "ends_earlier": "the log ends earlier",
-    "no_log": "there is no such log",
-    "command_line_not_audited": "starts of processes without their command lines",
-    "clock_set_back": "the clock was set back",
-    "no_time": "there is no time",
 }
 _RECORDED = {
     "command_lines": "command lines of process starts (Security 4688)",
@@ -140,13 +128,29 @@ def _stop(entry: Document) -> str:
 
 
 def _windows(windows: list[Document]) -> Iterator[str]:
-    for window in windows:
-        subject = f"finding {window['finding']}" if "finding" in window else f"verdict {window['verdict']}"
-        state = "whole" if window["whole"] else "NOT WHOLE"
-        yield f"{subject}: the window is {state}, {_range(window)} (rule {visible(window['rule'])})"
-        for lack in window["lacks"]:
-            records = f", {count(lack['records'], 'record')}" if lack["records"] else ""
-            yield f"  {visible(lack['channel'])}: {_LACKS[lack['reason']]}, {_range(lack)}{records}"
+    """Yield each finding, and the verdicts by their windows: those of rules that look into the same logs share one."""
+    verdicts: dict[bytes, list[Document]] = {}
+    for entry in windows:
+        if "finding" not in entry:
+            shared = {name: entry[name] for name in ("from", "to", "whole", "lacks")}
+            verdicts.setdefault(json.dumps(shared), []).append(entry)
+    for group in verdicts.values():
+        codes = Counter(entry["verdict"] for entry in group)
+        if len(group) == 1:
+            subject = f"verdict {verdict_title(group[0]['verdict'])} of rule {visible(group[0]['rule'])}"
+        else:
+            told = ", ".join(f"{verdict_title(code)}: {number:,}" for code, number in sorted(codes.items()))
+            subject = f"{len(group):,} verdicts ({told})"
+        yield from _window(subject, group[0])
+    for entry in windows:
+        if "finding" in entry:
+            yield from _window(f"finding {entry['finding']} of rule {visible(entry['rule'])}", entry)
+
+
+def _window(subject: str, window: Document) -> Iterator[str]:
+    state = "whole" if window["whole"] else "NOT WHOLE"
+    yield f"{subject}: the logs are {state}, {_range(window)}"
+    yield from (f"  {visible(lack)}" for lack in lacks_in_words(window))
 
 
 def _boot(boot: Document) -> str:

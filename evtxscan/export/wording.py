@@ -68,7 +68,7 @@ def lacks_in_words(window: Document) -> list[str]:
     """Return each thing that the logs lack of a window in a phrase, the gravest first. Times are UTC."""
     order = list(_texts()["lacks"])
     groups: dict[tuple[str, str, str], list[Document]] = {}
-    for lack in sorted(window["lacks"], key=lambda lack: order.index(lack["reason"])):
+    for lack in sorted(window["lacks"], key=lambda lack: (order.index(lack["reason"]), lack["from"] or "")):
         groups.setdefault((lack["reason"], lack["channel"], lack.get("host", "")), []).append(lack)
     return [_lack_words(group) for group in groups.values()]
 
@@ -94,19 +94,21 @@ def short_log(channel: str) -> str:
 
 def _lack_words(lacks: list[Document]) -> str:
     """Return what a log lacks for one reason, once or more than once."""
-    first, last = lacks[0], lacks[-1]
+    first = lacks[0]
+    start = None if any(lack["from"] is None for lack in lacks) else min(lack["from"] for lack in lacks)
+    end = None if any(lack["to"] is None for lack in lacks) else max(lack["to"] for lack in lacks)
     number = sum(lack["records"] for lack in lacks)
     parts = sum(lack["parts"] for lack in lacks)
     time = " and ".join(span_of(lack["from"], lack["to"]) for lack in lacks)
     if parts > MAX_TIMES:
-        time = f"{parts:,} times from {span_of(first['from'], last['to'])}"
+        time = f"{parts:,} times from {span_of(start, end)}"
     phrase: str = _texts()["lacks"][first["reason"]]
     told = phrase.format(
         log=short_log(first["channel"]) or "such",
         records=count(number, "record"),
         missing=f", {count(number, 'record')} missing" if number else "",
         time=time,
-        **{"from": _minute(first["from"]), "to": _minute(last["to"])},
+        **{"from": _minute(start), "to": _minute(end)},
     )
     return f"{first['host']}: {told}" if "host" in first else told
 

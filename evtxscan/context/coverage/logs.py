@@ -139,8 +139,11 @@ class _Logs:
         if lost == hole.records:
             return "lost"
         start, end = hole.before.end, hole.after.start
-        if start is not None and end is not None and _any(cleared, start, end + _CLEARING - 1):
-            return "cleared"
+        if start is not None and end is not None:
+            # An export leaves out records for months: only if it goes on with the clearing is that the reason.
+            first = max(start, end - _CLEARING) if hole.is_copied else start
+            if _any(cleared, first, end + _CLEARING - 1):
+                return "cleared"
         if hole.is_copied:
             return "exported"
         if hole.is_filtered:
