@@ -97,7 +97,7 @@ class Windows:
         With several hosts it says what any of them lacks.
         """
         reads = replace(rule.reads, parts=(*rule.reads.parts, _AROUND), starts=True)
-        start = None if first is None else first - rule.before
+        start = None if first is None else max(first - rule.before, 0)
         end = None if last is None else last + rule.after
         found = [_window(self._host(host), reads, start, end) for host in sorted(hosts)]
         if len(found) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from evtxscan.store.case import Case
+from evtxscan.store.scope import STALE
 
 _INSERT = "INSERT INTO event_count(kind, host, events, first, last)"
 _COUNTS = 'count(*), min("@timestamp"), max("@timestamp") FROM event INDEXED BY event_by_kind WHERE {which}'
@@ -30,9 +31,8 @@ def live_only(db: sqlite3.Connection, before: str) -> str:
 
     ``before`` is what stands before it there, with the event's id: ``AND e.id``.
     """
-    stale = "SELECT event FROM stale_record WHERE state = 'event'"
-    has_stale = db.execute(f"{stale} LIMIT 1").fetchone() is not None
-    return f"{before} NOT IN ({stale})" if has_stale else ""
+    has_stale = db.execute(f"{STALE} LIMIT 1").fetchone() is not None
+    return f"{before} NOT IN ({STALE})" if has_stale else ""
 
 
 def _count_events(db: sqlite3.Connection) -> None:

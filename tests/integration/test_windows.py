@@ -279,7 +279,7 @@ def test_a_case_of_an_earlier_version(tmp_path: Path) -> None:
     with closing(sqlite3.connect(answers.case)) as db, db:
         for table in ("log", "log_gap", "recorded_field"):
             db.execute(f"DELETE FROM {table}")
-        db.execute("UPDATE context_state SET version = 2, last_source = 0")
+        db.execute("UPDATE context_state SET version = 2")
         db.execute("DROP INDEX event_by_chunk")
     assert "logs whole" in answers.text()
 
