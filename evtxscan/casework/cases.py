@@ -11,7 +11,6 @@ from evtxscan.context.build import ensure
 from evtxscan.errors import UsageError
 from evtxscan.evtx.filetime import from_iso
 from evtxscan.store.case import Case, open_case
-from evtxscan.store.finish import finish
 from evtxscan.store.scope import Scope
 
 
@@ -60,6 +59,5 @@ class _Run:
 def settled(case_path: Path) -> Iterator[Case]:
     """Open a case whose derived tables are up to date: an ingest that was killed may have left them behind."""
     with open_case(case_path) as case:
-        if ensure(case):
-            finish(case)
+        ensure(case)
         yield case

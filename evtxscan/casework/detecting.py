@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from evtxscan.casework.cases import Filters
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import run_rules
-from evtxscan.detect.keep import KeptFindings, keep
+from evtxscan.detect.keep import KeptFindings, Telling, keep
 from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.suppressing import Suppressor
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.detect.windows import Windows
 from evtxscan.errors import EvtxscanError
 from evtxscan.export.result import CaseLabel, RefusedRule, Result, RuleWarning
 from evtxscan.export.result import Scope as ResultScope
@@ -45,11 +46,12 @@ def detect(
         raise EvtxscanError("\n".join(str(error) for error in rules.errors))
     events = Events(case)
     documents = Documents(case, events, observed_only=scope.observed_only)
-    around = Surroundings(case, events)
+    windows = Windows(case, scope)
+    telling = Telling(documents, Surroundings(case, events), windows)
     results: list[RuleResult | SequenceResult] = []
     refused = [_told(refused_file(error)) for error in rules.errors]
-    found = run_rules(case, events, rules.rules, scope)
-    for number, result in enumerate(keep(case, run, found, documents, around, suppressor=suppressor), 1):
+    found = run_rules(case, events, rules.rules, scope, windows)
+    for number, result in enumerate(keep(case, run, found, telling, suppressor=suppressor), 1):
         if isinstance(result, Refused):
             refused.append(_told(result))
         else:

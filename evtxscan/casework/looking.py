@@ -70,7 +70,7 @@ def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
     """
     from evtxscan.context.coverage.documents import coverage_documents
     from evtxscan.context.coverage.read import read_coverage
-    from evtxscan.context.coverage.window import windows
+    from evtxscan.detect.keep import kept_windows
 
     found = read_coverage(case, hosts)
     names = {name for host in found for name in (host.host, host.host.split(".")[0])}
@@ -79,7 +79,8 @@ def coverage(case: Case, hosts: Sequence[str] = ()) -> list[dict[str, Any]]:
     documents = coverage_documents(found, Events(case))
     with explained(case.path):
         return [
-            {**document, "windows": windows(case.db, host)} for document, host in zip(documents, found, strict=True)
+            {**document, "windows": kept_windows(case, host.host)}
+            for document, host in zip(documents, found, strict=True)
         ]
 
 

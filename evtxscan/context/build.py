@@ -1,4 +1,4 @@
-"""Makes the context tables: boots, clock changes, processes, lineage, logon sessions, script blocks."""
+"""Makes the context tables: boots, clock changes, processes, lineage, logon sessions, script blocks, coverage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from evtxscan.context.added import add_lineage
 from evtxscan.context.boots import Boots
+from evtxscan.context.coverage.build import TABLES, add_coverage
 from evtxscan.context.lineage import LateParent, Lineage, ProcessRow
 from evtxscan.context.lookups import Hosts, Kinds, LogonIds, Programs
 from evtxscan.context.pairing import pair, without_copies
@@ -16,9 +17,10 @@ from evtxscan.context.sessions import Logons
 from evtxscan.context.signs import Signs
 from evtxscan.context.streams import Streams
 from evtxscan.store.case import Case, explained
+from evtxscan.store.finish import finish
 from evtxscan.store.scripts import SCRIPT_RECORD
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Goes up with every change that can give another table from the same events."""
 
 _TABLES = (
@@ -32,6 +34,7 @@ _TABLES = (
     "script_block",
     "script_block_part",
     "script_block_text",
+    *TABLES,
     "context_state",
 )
 
@@ -39,13 +42,15 @@ _TABLES = (
 def ensure(case: Case) -> bool:
     """Make the tables anew if they do not fit the events of the case, and return whether that was needed.
 
-    Raises CaseError when the case cannot be written.
+    So it is after an ingest that was killed, and in a case of an earlier version. Raises CaseError when the case cannot
+    be written.
     """
     with explained(case.path):
-        known = case.db.execute("SELECT version, last_event FROM context_state").fetchone()
-        last = _last_event(case.db)
-    if known == (RULES_VERSION, last):
+        known = case.db.execute("SELECT version, last_event, last_source FROM context_state").fetchone()
+        newest = _newest(case.db)
+    if known == (RULES_VERSION, *newest):
         return False
+    finish(case)
     rebuild(case)
     return True
 
@@ -53,7 +58,8 @@ def ensure(case: Case) -> bool:
 def rebuild(case: Case) -> None:
     """Make all context tables anew from the events, in one transaction. Raises CaseError.
 
-    The result depends on the records alone, not on the order in which they were ingested.
+    Indexes and counts of events have to be up to date (``store.finish``). The result depends on the records alone, not
+    on the order in which they were ingested.
     """
     with case.transaction():
         db = case.db
@@ -77,7 +83,8 @@ def rebuild(case: Case) -> None:
         _insert(db, "logon_session", 13, logons.rows())
         _insert_boots(db, boots)
         add_script_blocks(db, kinds.of(SCRIPT_RECORD))
-        _insert(db, "context_state", 3, [(1, RULES_VERSION, _last_event(db))])
+        add_coverage(db)
+        _insert(db, "context_state", 4, [(1, RULES_VERSION, *_newest(db))])
         streams.close()
         for definition in indexes:
             db.execute(definition)
@@ -96,8 +103,12 @@ def _take_indexes(db: sqlite3.Connection) -> list[str]:
     return [definition for _, definition in found]
 
 
-def _last_event(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0])
+def _newest(db: sqlite3.Connection) -> tuple[int, int]:
+    """Return the newest event and the newest source."""
+    event, source = db.execute(
+        "SELECT (SELECT coalesce(max(id), 0) FROM event), (SELECT coalesce(max(id), 0) FROM source)"
+    ).fetchone()
+    return int(event), int(source)
 
 
 def _blank(db: sqlite3.Connection) -> set[int]:

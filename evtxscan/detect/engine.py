@@ -12,6 +12,7 @@ from evtxscan.detect.outcome import Outcome, Task
 from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.services import proves_nothing
 from evtxscan.detect.verdict import Missing, Verdict
+from evtxscan.detect.windows import Windows, rule_reads
 from evtxscan.eql.binder import BoundEventQuery, BoundSequenceQuery
 from evtxscan.eql.sql.recorded import RecordedData
 from evtxscan.eql.sql.run import CaseQueries, limited
@@ -23,11 +24,11 @@ from evtxscan.store.scope import Scope
 
 
 def run_rules(
-    case: Case, events: Events, rules: Iterable[Rule], scope: Scope
+    case: Case, events: Events, rules: Iterable[Rule], scope: Scope, windows: Windows
 ) -> Iterator[RuleResult | SequenceResult | Refused]:
     """Run rules and yield their results in order. Raises CaseError; a rule that cannot run is a result like any other.
 
-    The conditions of all rules are run in one pass before the first result.
+    ``windows`` are those of the scope. The conditions of all rules are run in one pass before the first result.
     """
     queries = CaseQueries(case, events, scope, proves_nothing)
     hosts, histories = Hosts(queries), Histories(queries)
@@ -42,10 +43,14 @@ def run_rules(
         with explained(case.path):
             found: RuleResult | SequenceResult
             if isinstance(query, BoundSequenceQuery):
-                found = sequence_rule.run(queries, hosts, rule, query)
+                found = sequence_rule.run(queries, hosts, windows, rule, query)
             else:
                 found = _run(Task(queries, hosts, histories, rule, query, queries.compile(query)))
-        yield replace(found, unknown_fields=unknown_in(ready, recorded))
+            reads = rule_reads(ready, queries)
+            verdicts = tuple(
+                replace(verdict, window=windows.of_verdict(reads.reads, verdict.host)) for verdict in found.verdicts
+            )
+        yield replace(found, verdicts=verdicts, unknown_fields=unknown_in(ready, recorded), reads=reads)
 
 
 def _prepare(queries: CaseQueries, read: list[Question]) -> None:

@@ -29,15 +29,21 @@ _AT_ONCE = 100
 class Finding:
     """A finding with what the case keeps beside its document.
 
-    ``event`` is a row id, None where there is no one event; ``host`` the host in lower case, "" where its events are of
-    several; ``time`` that of the (first) event.
+    ``event`` is a row id, None where there is no one event; ``hosts`` those of its events, in lower case; ``time`` that
+    of the (first) event; ``ticks`` those of the first and the last.
     """
 
     id: str
     event: int | None
-    host: str
+    hosts: tuple[str, ...]
     time: str
+    ticks: tuple[int | None, int | None]
     document: dict[str, Any]
+
+    @property
+    def host(self) -> str:
+        """The host, "" where its events are of several."""
+        return self.hosts[0] if len(self.hosts) == 1 else ""
 
 
 def finding_id(rule: Rule, content: str) -> str:
@@ -70,8 +76,14 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
         ours["defend_values"] = values
     if result.rule.new_terms is not None:
         ours["new_terms"] = _new_terms(result.rule.new_terms.fields, result.rule.new_terms.history, hit.new)
-    host, time = str(told.flat.get("host.id", "")), str(told.flat.get("@timestamp", ""))
-    return Finding(identity, told.event.row, host, time, Told(told.event, told.flat, ours).document())
+    time, at = str(told.flat.get("@timestamp", "")), told.event.time
+    document = Told(told.event, told.flat, ours).document()
+    return Finding(identity, told.event.row, (host_of(told),), time, (at, at), document)
+
+
+def host_of(told: Told) -> str:
+    """Return the host of an event in lower case, "" where the record names none."""
+    return str(told.flat.get("host.id", ""))
 
 
 def judged(tree: Predicate, told: Told) -> tuple[list[dict[str, Any]], list[str]]:

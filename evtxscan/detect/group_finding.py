@@ -60,8 +60,8 @@ def _finding(
         ours["defend_values"] = values
     if len(group.hosts) == 1:
         ours |= around.logons(told[0].event)
-    host = group.hosts[0] if len(group.hosts) == 1 else ""
-    return Finding(identity, None, host, start, {"evtxscan": ours})
+    ticks = (told[0].event.time, last.event.time)
+    return Finding(identity, None, group.hosts, start, ticks, {"evtxscan": ours})
 
 
 def _event(told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, overload
 
@@ -16,8 +17,20 @@ from evtxscan.detect.results import RuleResult, SequenceResult
 from evtxscan.detect.sequence_finding import sequence_findings
 from evtxscan.detect.suppressing import Suppressor
 from evtxscan.detect.surroundings import Surroundings
+from evtxscan.detect.verdict import Verdict
+from evtxscan.detect.windows import Windows
 from evtxscan.rules.ready import Refused
 from evtxscan.store.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What the documents of findings are made of: events, what stands around them, and whether the logs are whole."""
+
+    documents: Documents
+    around: Surroundings
+    windows: Windows
+
 
 Done = RuleResult | SequenceResult
 Result = Done | Refused
@@ -27,14 +40,13 @@ def keep(
     case: Case,
     run: int,
     results: Iterable[Result],
-    documents: Documents,
-    around: Surroundings,
+    telling: Telling,
     *,
     suppressor: Suppressor | None = None,
 ) -> Iterator[Result]:
     """Store rules, findings and verdicts in place of earlier results of the same rules, and pass the results on.
 
-    ``suppressor`` sets findings aside; they are stored like the others, and say so.
+    ``telling`` makes the documents; ``suppressor`` sets findings aside: they are stored like the others, and say so.
 
     Everything is stored, or nothing where the caller stops in between. Raises CaseError.
     """
@@ -42,7 +54,7 @@ def keep(
         for result in results:
             _forget(case, result.rule if isinstance(result, Refused) else result.rule.id)
             if not isinstance(result, Refused):
-                _keep(case, run, result, documents, around, suppressor=suppressor or Suppressor())
+                _keep(case, run, result, telling, suppressor or Suppressor())
             yield result
 
 
@@ -51,15 +63,13 @@ def _forget(case: Case, rule: str) -> None:
         case.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (rule,))
 
 
-def _keep(
-    case: Case, run: int, result: Done, documents: Documents, around: Surroundings, *, suppressor: Suppressor
-) -> None:
+def _keep(case: Case, run: int, result: Done, telling: Telling, suppressor: Suppressor) -> None:
     rule = result.rule
     case.db.execute(
         "INSERT INTO rule(id, name, severity, risk_score, sha256, run) VALUES (?, ?, ?, ?, ?, ?)",
         (rule.id, rule.name, rule.severity, rule.risk_score, rule.sha256, run),
     )
-    for finding in _findings(result, documents, around):
+    for finding in _findings(result, telling):
         reason = suppressor.apply(finding.document)
         case.db.execute(
             "INSERT INTO finding(id, rule, event, host, time, document, suppressed) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -74,18 +84,31 @@ def _keep(
             ),
         )
     case.db.executemany(
-        "INSERT INTO verdict(rule, host, verdict, events, missing) VALUES (?, ?, ?, ?, ?)",
+        'INSERT INTO verdict(rule, host, verdict, events, missing, "window") VALUES (?, ?, ?, ?, ?, ?)',
         (
-            (v.rule, v.host, v.verdict, v.events, json.dumps([missing.document() for missing in v.missing]))
-            for v in result.verdicts
+            (verdict.rule, verdict.host, verdict.verdict, verdict.events, missing, window)
+            for verdict, missing, window in map(_as_json, result.verdicts)
         ),
     )
 
 
-def _findings(result: Done, documents: Documents, around: Surroundings) -> Iterator[Finding]:
-    if isinstance(result, SequenceResult):
-        return sequence_findings(result, documents, around)
-    return chain(event_findings(result, documents, around), group_findings(result, documents, around))
+def _as_json(verdict: Verdict) -> tuple[Verdict, str, str | None]:
+    window = verdict.document()["window"]
+    told = None if window is None else orjson.dumps(window, option=orjson.OPT_SORT_KEYS).decode()
+    return verdict, json.dumps([missing.document() for missing in verdict.missing]), told
+
+
+def _findings(result: Done, telling: Telling) -> Iterator[Finding]:
+    documents, around = telling.documents, telling.around
+    found = (
+        sequence_findings(result, documents, around)
+        if isinstance(result, SequenceResult)
+        else chain(event_findings(result, documents, around), group_findings(result, documents, around))
+    )
+    for finding in found:
+        window = telling.windows.of_finding(result.reads, finding.hosts, *finding.ticks)
+        finding.document["evtxscan"]["window"] = window.document()
+        yield finding
 
 
 class KeptFindings(Sequence[dict[str, Any]]):
@@ -122,3 +145,22 @@ class KeptFindings(Sequence[dict[str, Any]]):
         (text,) = self._db.execute("SELECT document FROM finding WHERE id = ?", (row,)).fetchone()
         document: dict[str, Any] = orjson.loads(text)
         return document
+
+
+def kept_windows(case: Case, host: str) -> list[dict[str, Any]]:
+    """Return the windows of the verdicts and findings that the case has of a host (lower case), each with its rule.
+
+    Those of an earlier version have none.
+    """
+    verdicts = case.db.execute(
+        'SELECT rule, verdict, "window" FROM verdict WHERE host = ? AND "window" IS NOT NULL ORDER BY rule', (host,)
+    )
+    findings = case.db.execute(
+        "SELECT rule, id, json_extract(document, '$.evtxscan.window') AS told FROM finding WHERE host = ?"
+        " AND told IS NOT NULL ORDER BY time, rule, id",
+        (host,),
+    )
+    return [
+        *({"rule": rule, "verdict": verdict, **orjson.loads(told)} for rule, verdict, told in verdicts),
+        *({"rule": rule, "finding": finding, **orjson.loads(told)} for rule, finding, told in findings),
+    ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evtxscan.detect.verdict import Reason, Verdict
+from evtxscan.detect.windows import RuleReads
 from evtxscan.eql.binder import BoundSequenceQuery
 from evtxscan.eql.sql.run import SingleEventQuery
 from evtxscan.eql.sql.sequences import Found
@@ -55,7 +56,7 @@ class RuleResult:
     """What one rule gave: hits in order of time, and a verdict for every host of the case.
 
     A threshold rule gives ``groups`` of events in place of hits. ``unknown_fields`` are fields of the rule that neither
-    ECS nor the case knows.
+    ECS nor the case knows; ``reads`` is what it looks into.
     """
 
     rule: Rule
@@ -64,6 +65,7 @@ class RuleResult:
     verdicts: tuple[Verdict, ...] = ()
     groups: tuple[Group, ...] = ()
     unknown_fields: tuple[UnknownField, ...] = ()
+    reads: RuleReads = field(default_factory=RuleReads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,4 @@ class SequenceResult:
     hits: tuple[SequenceHit, ...]
     verdicts: tuple[Verdict, ...]
     unknown_fields: tuple[UnknownField, ...] = ()
+    reads: RuleReads = field(default_factory=RuleReads)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evtxscan.detect.documents import Documents, Told
-from evtxscan.detect.finding import Finding, defend_values, finding_id, judged
+from evtxscan.detect.finding import Finding, defend_values, finding_id, host_of, judged
 from evtxscan.detect.results import SequenceHit, SequenceResult
 from evtxscan.detect.rule_document import rule_document
 from evtxscan.detect.surroundings import Surroundings
@@ -44,9 +44,10 @@ def _finding(result: SequenceResult, hit: SequenceHit, documents: Documents, aro
         ours["defend_values"] = [value for place, value in enumerate(values) if value not in values[:place]]
     if hit.not_covered:
         ours["not_covered"] = [{"event": gap.event, "reason": gap.reason} for gap in hit.not_covered]
-    hosts = {str(event.flat.get("host.id", "")) for event in told.values()}
-    host = hosts.pop() if len(hosts) == 1 else ""
-    return Finding(identity, None, host, str(first.flat.get("@timestamp", "")), {"evtxscan": ours})
+    hosts = tuple(sorted(set(map(host_of, told.values()))))
+    last = next(event for event in reversed(events) if event is not None)
+    ticks = (first.event.time, last.event.time)
+    return Finding(identity, None, hosts, str(first.flat.get("@timestamp", "")), ticks, {"evtxscan": ours})
 
 
 def _event(told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evtxscan.context.coverage.window import Window
+
 VerdictName = Literal["match", "no_match", "undetermined", "incomplete"]
 Reason = Literal[
     "no_sysmon",  # only Sysmon records the field, and this event is from another log
@@ -19,6 +21,7 @@ Reason = Literal[
     "log_begins_inside",  # the log begins inside the time in which a sequence asks for an event to be missing
     "log_ends_inside",  # the log ends inside that time
     "records_missing",  # records of that time are not in the evidence: their numbers are missing
+    "not_logged",  # the log was not written for a part of that time
     "undecided_event",  # an event of that time may be the one: what would decide was not recorded
     "evidence_lost",  # records that were found could not be read
 ]
@@ -39,13 +42,18 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What can be said of one rule on one host; ``events`` is the number of events it was decided from."""
+    """What can be said of one rule on one host.
+
+    ``events`` is the number of events it was decided from; ``window`` the time it speaks of, and whether the logs are
+    whole in it (None: not looked at).
+    """
 
     rule: str
     host: str
     verdict: VerdictName
     events: int
     missing: tuple[Missing, ...] = ()
+    window: Window | None = None
 
     def document(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
@@ -55,4 +63,5 @@ class Verdict:
             "verdict": self.verdict,
             "events": self.events,
             "missing": [missing.document() for missing in self.missing],
+            "window": self.window.document() if self.window else None,
         }

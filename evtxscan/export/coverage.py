@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from evtxscan.export import json
 from evtxscan.export.fields import Document, readable_time
 from evtxscan.export.text import visible
-from evtxscan.export.wording import count
+from evtxscan.export.wording import count, lacks_in_words, verdict_title
 
 FORMATS = ("table", "json", "ndjson")
 _SHOWN = 20
@@ -18,6 +18,7 @@ _BEGINS = {
     "first_record": "begins with record 1",
     "cleared": "begins where the log was cleared",
     "exported": "an export or a forwarded log: a choice of records",
+    "restarted": "its numbers began again: another log of this name was there before",
     "overwritten": "older records were overwritten, or are not in the evidence",
 }
 _GAPS = {
@@ -25,6 +26,7 @@ _GAPS = {
     "lost": "found, but not readable",
     "damaged": "the file is damaged there",
     "exported": "an export or a forwarded log: a choice of records",
+    "filtered": "left out by ingest --only",
     "separate_files": "between two files of the evidence",
     "unexplained": "NOTHING IN THE EVIDENCE SAYS WHY",
 }
@@ -32,13 +34,6 @@ _STOPS = {
     "service_stopped": "the event log service was stopped, and began again without a boot",
     "sysmon_stopped": "Sysmon was stopped",
     "process_audit_off": "starts of processes were not audited",
-}
-_LACKS = {
-    **_GAPS,
-    **_STOPS,
-    "begins_later": "the log begins later",
-    "ends_earlier": "the log ends earlier",
-    "no_log": "there is no log",
 }
 _RECORDED = {
     "command_lines": "command lines of process starts (Security 4688)",
@@ -133,13 +128,29 @@ def _stop(entry: Document) -> str:
 
 
 def _windows(windows: list[Document]) -> Iterator[str]:
-    for window in windows:
-        subject = f"finding {window['finding']}" if "finding" in window else f"verdict {window['verdict']}"
-        state = "whole" if window["whole"] else "NOT WHOLE"
-        yield f"{subject}: the window is {state}, {_range(window)} (rule {visible(window['rule'])})"
-        for lack in window["lacks"]:
-            records = f", {count(lack['records'], 'record')}" if lack["records"] else ""
-            yield f"  {visible(lack['channel'])}: {_LACKS[lack['reason']]}, {_range(lack)}{records}"
+    """Yield each finding, and the verdicts by their windows: those of rules that look into the same logs share one."""
+    verdicts: dict[bytes, list[Document]] = {}
+    for entry in windows:
+        if "finding" not in entry:
+            shared = {name: entry[name] for name in ("from", "to", "whole", "lacks")}
+            verdicts.setdefault(json.dumps(shared), []).append(entry)
+    for group in verdicts.values():
+        codes = Counter(entry["verdict"] for entry in group)
+        if len(group) == 1:
+            subject = f"verdict {verdict_title(group[0]['verdict'])} of rule {visible(group[0]['rule'])}"
+        else:
+            told = ", ".join(f"{verdict_title(code)}: {number:,}" for code, number in sorted(codes.items()))
+            subject = f"{len(group):,} verdicts ({told})"
+        yield from _window(subject, group[0])
+    for entry in windows:
+        if "finding" in entry:
+            yield from _window(f"finding {entry['finding']} of rule {visible(entry['rule'])}", entry)
+
+
+def _window(subject: str, window: Document) -> Iterator[str]:
+    state = "whole" if window["whole"] else "NOT WHOLE"
+    yield f"{subject}: the logs are {state}, {_range(window)}"
+    yield from (f"  {visible(lack)}" for lack in lacks_in_words(window))
 
 
 def _boot(boot: Document) -> str:

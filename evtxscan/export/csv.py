@@ -30,6 +30,7 @@ from evtxscan import schema
 from evtxscan.export.fields import Document, Value, get, texts
 from evtxscan.export.result import Result, events_of, first_event, is_sequence
 from evtxscan.export.text import restore, visible
+from evtxscan.export.wording import lacks_in_words
 
 MAX_CELL = 32_767  # Microsoft, "Excel specifications and limits": characters a cell can contain
 SEPARATOR = " | "
@@ -47,7 +48,7 @@ class Column:
     name: str
     field: str
     description: str
-    form: Literal["text", "yes_no"] = "text"
+    form: Literal["text", "yes_no", "window"] = "text"
 
 
 @cache
@@ -116,4 +117,6 @@ def _write(shown: tuple[Column, ...], documents: Iterable[Document], stream: Bin
 def _cell(column: Column, value: Value) -> str:
     if column.form == "yes_no":
         return "yes" if value else "no"
+    if column.form == "window":
+        return write_cell(SEPARATOR.join(lacks_in_words(value)) if value else "")
     return write_cell(SEPARATOR.join(texts(value)))

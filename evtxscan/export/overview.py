@@ -14,8 +14,10 @@ from evtxscan.export.wording import (
     explain_reason,
     explain_verdict,
     field_meaning,
+    gravest_lacks,
     told_origins,
     verdict_title,
+    window_line,
 )
 
 _VERDICT_ORDER: tuple[VerdictName, ...] = ("match", "undetermined", "incomplete", "no_match")
@@ -35,7 +37,10 @@ class MissingRow:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """A verdict with the name of its rule."""
+    """A verdict with the name of its rule; ``window`` says where the logs are whole, "" where they are not.
+
+    ``lacks`` are the gravest of what they lack; with neither, nothing is known of them.
+    """
 
     rule: str
     rule_id: str
@@ -44,6 +49,8 @@ class VerdictRow:
     title: str
     events: int
     missing: list[MissingRow]
+    window: str
+    lacks: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,7 @@ def overview(result: Result) -> Overview:
 
 
 def _verdict_row(verdict: Verdict, names: dict[str, str]) -> VerdictRow:
+    window = verdict.document()["window"]
     return VerdictRow(
         rule=names.get(verdict.rule, verdict.rule),
         rule_id=verdict.rule,
@@ -137,6 +145,8 @@ def _verdict_row(verdict: Verdict, names: dict[str, str]) -> VerdictRow:
             MissingRow(missing.field, field_meaning(missing.field), missing.events, explain_reason(missing.reason))
             for missing in verdict.missing
         ],
+        window=window_line(window) if window and window["whole"] else "",
+        lacks=gravest_lacks(window) if window else [],
     )
 
 
@@ -188,6 +198,10 @@ def _warnings(result: Result, sources: list[SourceRow]) -> list[str]:
         if source.hash_check.startswith(_DIFFERS)
     ]
     warnings += [f"{container['path']}: {container['error']}" for container in result.containers if container["error"]]
+    windows = [verdict.window for verdict in result.verdicts if verdict.window is not None]
+    if parted := sum(not window.is_whole for window in windows):
+        of = f"{parted:,} of {len(windows):,}" if parted < len(windows) else "the"
+        warnings.append(f"The logs that {of} verdicts rest on are not whole; section 2 says what they lack.")
     if result.refused:
         warnings.append(f"{len(result.refused):,} of the rules could not be run; section 5 names them.")
     if filtered := sum(source.filtered for source in sources):

@@ -22,7 +22,16 @@ from evtxscan.export.groups import asked_line, group_line, group_view, novelty_l
 from evtxscan.export.result import Result, events_of, first_event, is_sequence
 from evtxscan.export.tally import Counts, RuleGroup, by_rule, counted, host_of, tactics_of, tally
 from evtxscan.export.text import visible
-from evtxscan.export.wording import account, count, explain_reason, logon_type, summary_line, tally_lines, verdict_title
+from evtxscan.export.wording import (
+    account,
+    count,
+    explain_reason,
+    logon_type,
+    summary_line,
+    tally_lines,
+    verdict_title,
+    window_line,
+)
 
 # Piped output must not depend on the terminal it was made at.
 PIPED_WIDTH = 120
@@ -202,6 +211,8 @@ def _rows(finding: Document) -> Iterator[tuple[str, str]]:
             yield "new", together(combination.terms) + seen
         yield "history", novelty_line(novelty)
     yield from _finding_rows(ours)
+    if window := ours.get("window"):
+        yield "window", window_line(window)
 
 
 def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
@@ -285,12 +296,20 @@ def _print_verdicts(result: Result, console: Console) -> None:
             _text(verdict.host),
             Text(verdict_title(verdict.verdict), style=_STYLES[verdict.verdict]),
             Text(f"{verdict.events:,}"),
-            _text("; ".join(_missing(verdict))),
+            Text("\n").join(map(_text, _said(verdict))),
         )
     console.print(table)
     if others := len(result.verdicts) - len(shown):
         console.print(Text(f"and {count(others, 'verdict')} of no match or incomplete, which --format json lists"))
     console.print()
+
+
+def _said(verdict: Verdict) -> Iterator[str]:
+    """Yield what was missing, and whether the logs are whole."""
+    if verdict.missing:
+        yield "; ".join(_missing(verdict))
+    if verdict.window is not None:
+        yield f"logs {window_line(verdict.window.document())}"
 
 
 def _missing(verdict: Verdict) -> Iterator[str]:

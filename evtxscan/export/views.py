@@ -14,7 +14,15 @@ from evtxscan.export.fields import Document, flatten, get, plain, readable_time,
 from evtxscan.export.groups import GroupView, NoveltyView, group_view, novelty_view
 from evtxscan.export.result import events_of, first_event
 from evtxscan.export.sessions import SessionView, session_view, sessions_by_start
-from evtxscan.export.wording import Explained, account, explain_origin, explain_reason, field_meaning
+from evtxscan.export.wording import (
+    Explained,
+    account,
+    explain_origin,
+    explain_reason,
+    field_meaning,
+    lacks_in_words,
+    span_of,
+)
 
 _EVENTS_NAMED = 10
 
@@ -105,10 +113,20 @@ class NotCoveredRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowView:
+    """The time that a finding rests on, and what the logs lack of it, the gravest first."""
+
+    span: str
+    is_whole: bool
+    lacks: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class FindingView:
     """One finding as its section of the report shows it; ``events`` holds None where a sequence has no event.
 
-    ``group`` is there for threshold rules and ``novelty`` for new-terms rules.
+    ``group`` is there for threshold rules and ``novelty`` for new-terms rules. ``window`` is None where the finding
+    says nothing of it.
     """
 
     number: int
@@ -128,6 +146,7 @@ class FindingView:
     group: GroupView | None
     novelty: NoveltyView | None
     suppressed_by: str
+    window: WindowView | None
 
 
 def finding_view(number: int, finding: Document) -> FindingView:
@@ -154,7 +173,12 @@ def finding_view(number: int, finding: Document) -> FindingView:
         group=group_view(ours),
         novelty=novelty_view(ours),
         suppressed_by=plain((ours.get("suppressed") or {}).get("entry")),
+        window=_window_view(ours["window"]) if ours.get("window") else None,
     )
+
+
+def _window_view(window: Document) -> WindowView:
+    return WindowView(span_of(window["from"], window["to"]), window["whole"], lacks_in_words(window))
 
 
 def _event_view(event: Document) -> EventView:

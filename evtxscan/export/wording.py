@@ -15,6 +15,9 @@ from evtxscan.export.result import Result
 from evtxscan.export.tally import Tally
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond"))
+MAX_LACKS = 3
+"""What is lacking in a window, as far as a line names it."""
+MAX_TIMES = 2
 _CODE = re.compile("[a-z]+(_[a-z0-9]+)*")
 
 
@@ -59,6 +62,73 @@ def field_meaning(name: str) -> str:
 def glossary() -> list[tuple[str, str]]:
     """Return the terms of the report with their meaning, in alphabetical order."""
     return [(entry["term"], entry["text"]) for entry in _texts()["glossary"]]
+
+
+def lacks_in_words(window: Document) -> list[str]:
+    """Return each thing that the logs lack of a window in a phrase, the gravest first. Times are UTC."""
+    order = list(_texts()["lacks"])
+    groups: dict[tuple[str, str, str], list[Document]] = {}
+    for lack in sorted(window["lacks"], key=lambda lack: (order.index(lack["reason"]), lack["from"] or "")):
+        groups.setdefault((lack["reason"], lack["channel"], lack.get("host", "")), []).append(lack)
+    return [_lack_words(group) for group in groups.values()]
+
+
+def gravest_lacks(window: Document) -> list[str]:
+    """Return the gravest of ``lacks_in_words``, and how many more there are."""
+    lacks = lacks_in_words(window)
+    more = [f"and {len(lacks) - MAX_LACKS:,} more"] if len(lacks) > MAX_LACKS else []
+    return [*lacks[:MAX_LACKS], *more]
+
+
+def window_line(window: Document) -> str:
+    """Return whether a window is whole, from when to when, and what the logs lack of it."""
+    if not window["whole"]:
+        return f"not whole: {'; '.join(gravest_lacks(window))}"
+    return f"whole, {span_of(window['from'], window['to'])} UTC"
+
+
+def short_log(channel: str) -> str:
+    """Return a channel as people name it: ``Sysmon``, ``PowerShell``, ``Security``."""
+    return channel.removeprefix("Microsoft-Windows-").removesuffix("/Operational")
+
+
+def _lack_words(lacks: list[Document]) -> str:
+    """Return what a log lacks for one reason, once or more than once."""
+    first = lacks[0]
+    start = None if any(lack["from"] is None for lack in lacks) else min(lack["from"] for lack in lacks)
+    end = None if any(lack["to"] is None for lack in lacks) else max(lack["to"] for lack in lacks)
+    number = sum(lack["records"] for lack in lacks)
+    parts = sum(lack["parts"] for lack in lacks)
+    time = " and ".join(span_of(lack["from"], lack["to"]) for lack in lacks)
+    if parts > MAX_TIMES:
+        time = f"{parts:,} times from {span_of(start, end)}"
+    phrase: str = _texts()["lacks"][first["reason"]]
+    told = phrase.format(
+        log=short_log(first["channel"]) or "such",
+        records=count(number, "record"),
+        missing=f", {count(number, 'record')} missing" if number else "",
+        time=time,
+        **{"from": _minute(start), "to": _minute(end)},
+    )
+    return f"{first['host']}: {told}" if "host" in first else told
+
+
+def span_of(start: str | None, end: str | None) -> str:
+    """Return two times (ISO 8601) to the minute, or to the second within one minute."""
+    if not start or not end:
+        return f"from {_minute(start)} on" if start else f"until {_minute(end)}" if end else "at an unknown time"
+    first, last = _minute(start), _minute(end)
+    if first == last:
+        first, last = start[:19].replace("T", " "), end[:19].replace("T", " ")
+    if first == last:
+        return first
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
+
+
+def _minute(time: str | None) -> str:
+    if not time:
+        return "a time that is not known"
+    return time[:16].replace("T", " ") if time[10:11] == "T" else time
 
 
 def account(user: Document | None) -> str:

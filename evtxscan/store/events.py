@@ -83,7 +83,13 @@ class Event:
     @property
     def ticks(self) -> int:
         """@timestamp as FILETIME ticks; 0 where damage left none."""
-        return int(self.columns.get("@timestamp") or 0)
+        return self.time or 0
+
+    @property
+    def time(self) -> int | None:
+        """@timestamp as FILETIME ticks; None where damage left none."""
+        found = self.columns.get("@timestamp")
+        return None if found is None else int(found)
 
 
 class Events:

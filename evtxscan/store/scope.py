@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LIVE = "e.id NOT IN (SELECT event FROM stale_record WHERE state = 'event' AND event IS NOT NULL)"
+STALE = "SELECT event FROM stale_record WHERE state = 'event' AND event IS NOT NULL"
+"""SQL for the events that stale records were made."""
+
+LIVE = f"e.id NOT IN ({STALE})"
 """SQL for events (``e``) of which a live record tells."""
 
 

@@ -207,8 +207,8 @@ def test_windows_of_findings_and_verdicts(tmp_path: Path) -> None:
     reasons = [(lack["channel"], lack["reason"]) for lack in findings[0]["lacks"]]
     assert reasons == [(SYSMON, "begins_later"), ("Security", "begins_later"), (SYSMON, "sysmon_stopped")]
     text = evtxscan("coverage", "--case", case).out.decode()
-    assert f"finding {findings[0]['finding']}: the window is NOT WHOLE" in text
-    assert "Sysmon was stopped, 2020-05-18 10:15:58" in text
+    assert f"finding {findings[0]['finding']} of rule {verdict['rule']}: the logs are NOT WHOLE" in text
+    assert "      Sysmon stopped 2020-05-18 10:15 to 10:21\n" in text
 
 
 def test_a_window_that_is_whole(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from evtxscan.context.coverage.window import Lack, Window
 from evtxscan.detect.verdict import Missing, Verdict
+from evtxscan.evtx.filetime import from_iso
 from evtxscan.export.result import CaseLabel, RefusedRule, Result, Scope
 
 Document = dict[str, Any]
@@ -30,6 +32,9 @@ HOSTILE = {
     "64 KB of controls": "\x1b" * 65_536,
 }
 
+_SYSMON_LOG = "Microsoft-Windows-Sysmon/Operational"
+_BEGIN, _END = from_iso("2026-03-02T06:30:00.544Z"), from_iso("2026-03-12T21:46:46.204Z")
+_LACK = Lack("Security", "unexplained", from_iso("2026-03-05T03:01:07Z"), from_iso("2026-03-05T03:01:44Z"), 1_204)
 _SYSMON = {
     "path": "C/Windows/System32/winevt/Logs/Microsoft-Windows-Sysmon%4Operational.evtx",
     "sha256": "5d1f0c1f7f4f2b1a9e8d7c6b5a49382716051423f2e1d0c9b8a79685746352f1",
@@ -187,6 +192,7 @@ def security_finding() -> Document:
     ours["parents_end"] = "parent_record_missing"
     ours["session"] = {"logon_id": "0x3e7", "status": "none", "reason": "SYSTEM has no logon record (0x3e7)"}
     ours["relies_on_missing"] = ["process.code_signature.trusted"]
+    ours["window"] = whole()
     return {**event, "evtxscan": ours}
 
 
@@ -195,7 +201,8 @@ def sequence_finding() -> Document:
     finding = sysmon_finding()
     ours = finding["evtxscan"]
     event = {**finding, "evtxscan": {name: ours[name] for name in ("event", "provenance", "session", "raw_xml")}}
-    kept = {name: ours[name] for name in ("finding", "rule", "relies_on_missing", "sessions_open", "logons_before")}
+    names = ("finding", "rule", "relies_on_missing", "sessions_open", "logons_before", "window")
+    kept = {name: ours[name] for name in names}
     return {
         "evtxscan": {
             **kept,
@@ -233,7 +240,7 @@ def threshold_finding() -> Document:
         "hosts": ["ws-041.corp.example"],
         "event_ids": [f"5d1f0c1f7f4f2b1a-6-{offset}" for offset in (41_320, 41_888, 42_456, 43_024)],
     }
-    kept = {name: ours[name] for name in ("matched", "relies_on_missing", "sessions_open", "logons_before")}
+    kept = {name: ours[name] for name in ("matched", "relies_on_missing", "sessions_open", "logons_before", "window")}
     return {
         "evtxscan": {**kept, "finding": {"id": "0c6a4d38e27b0b5f"}, "rule": rule_, "threshold": group, "events": events}
     }
@@ -284,6 +291,35 @@ def kuery_result() -> Result:
     )
 
 
+def _time(*lacks: Lack) -> Window:
+    return Window(_BEGIN, _END, lacks)
+
+
+def window() -> Document:
+    """A window that lacks a thing of every kind of phrase."""
+    return {
+        "from": "2026-03-09T09:12:03.1234567Z",
+        "to": "2026-03-11T09:12:03.1234567Z",
+        "whole": False,
+        "lacks": [
+            lack("begins_later", _SYSMON_LOG, "2026-03-09T09:12:03.1234567Z", "2026-03-09T10:00:00.5000000Z"),
+            lack("cleared", "Security", "2026-03-10T14:02:11.0000000Z", "2026-03-10T14:20:03.0000000Z", 312),
+            lack("sysmon_stopped", _SYSMON_LOG, "2026-03-10T20:00:01.0000000Z", "2026-03-10T20:00:09.0000000Z"),
+            lack("sysmon_stopped", _SYSMON_LOG, "2026-03-11T01:00:00.0000000Z", None),
+        ],
+    }
+
+
+def whole() -> Document:
+    """A window that lacks nothing."""
+    return {**window(), "whole": True, "lacks": []}
+
+
+def lack(reason: str, channel: str, start: str, end: str | None, records: int = 0) -> Document:
+    """An entry of a window."""
+    return {"channel": channel, "reason": reason, "from": start, "to": end, "records": records, "parts": 1}
+
+
 def hostile_group(text: str) -> Document:
     """A group with ``text`` wherever an attacker, or a rule, can put it."""
     finding = threshold_finding()
@@ -316,6 +352,7 @@ def hostile_finding(text: str) -> Document:
     finding["event"]["action"] = text
     finding["winlog"]["event_data"] = {text: text}
     ours = finding["evtxscan"]
+    ours["window"] = {**window(), "lacks": [lack("cleared", text, text, text, 1)]}
     ours["provenance"][0]["source"]["path"] = text
     ours["matched"] = [{"test": text, "values": {"process.executable": [text]}}]
     ours["raw_xml"] = f"<Event><Data>{text}</Data></Event>"
@@ -334,7 +371,7 @@ def result() -> Result:
     return Result(
         findings=(sysmon_finding(), security_finding()),
         verdicts=(
-            Verdict(built_in["id"], host, "match", 4_120),
+            Verdict(built_in["id"], host, "match", 4_120, window=_time(_LACK)),
             Verdict(
                 built_in["id"],
                 "WS-042.corp.example",
@@ -356,8 +393,15 @@ def result() -> Result:
                 310,
                 (Missing(_UNKNOWN_PARENT, 14, "evidence_lost"),),
             ),
-            Verdict(built_in["id"], "DC-01.corp.example", "no_match", 51_904),
-            Verdict(built_in["id"], "PRN-7", "incomplete", 0, (Missing("event.category", 0, "no_events"),)),
+            Verdict(built_in["id"], "DC-01.corp.example", "no_match", 51_904, window=_time()),
+            Verdict(
+                built_in["id"],
+                "PRN-7",
+                "incomplete",
+                0,
+                (Missing("event.category", 0, "no_events"),),
+                _time(Lack(_SYSMON_LOG, "no_log", _BEGIN, _END), Lack("Security", "no_log", _BEGIN, _END)),
+            ),
         ),
         sources=(
             {**_SYSMON, "size": 1_118_208, "found": 4_871, "stored": 4_871, "known": 0, "lost": 0, "losses": []}
@@ -404,7 +448,10 @@ def hostile_result() -> Result:
     texts = list(HOSTILE.values())
     return Result(
         findings=findings,
-        verdicts=tuple(Verdict(text, text, "match", 1, (Missing(text, 1, "not_recorded"),)) for text in texts),
+        verdicts=tuple(
+            Verdict(text, text, "match", 1, (Missing(text, 1, "not_recorded"),), _time(Lack(text, "cleared", 0, 1)))
+            for text in texts
+        ),
         sources=tuple(
             {"path": text, "sha256": "0" * 64, "size": 1, "found": 1, "stored": 0, "known": 0, "lost": 1}
             | {"losses": [{"chunk": 0, "offset": 0, "record_id": 1, "reason": text, "detail": text}], "error": text}
@@ -451,6 +498,7 @@ def _ours(source: Document, chunk: int, offset: int, record_id: int, finding_id:
             },
         ],
         "relies_on_missing": [],
+        "window": window(),
         "raw_xml": '<?xml version="1.0" encoding="utf-8"?>\n<Event xmlns="http://schemas.microsoft.com/win/2004/08/events/'
         f'event">\n  <System>\n    <EventRecordID>{record_id}</EventRecordID>\n  </System>\n</Event>',
     }

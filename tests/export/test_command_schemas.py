@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from evtxscan import schema
 from evtxscan.context.boots import EndMethod
 from evtxscan.context.coverage.model import BeginReason, GapReason, StopReason
 from evtxscan.context.coverage.window import WindowReason
@@ -170,8 +172,9 @@ def test_closed_lists_are_those_of_the_code() -> None:
 
 
 def test_the_reasons_of_a_window() -> None:
-    # Catches the same for what a window lacks, whose codes come from three lists.
-    named = set(load("coverage")["$defs"]["lack"]["properties"]["reason"]["enum"])
+    # Catches the same for what a window lacks, whose codes come from three lists, and one that no phrase is for.
+    named = set(load("finding")["$defs"]["lack"]["properties"]["reason"]["enum"])
+    assert set(tomllib.loads(schema.read_text("report/texts.toml"))["lacks"]) == named
     parts = get_args(WindowReason)
     codes = {code for part in parts for code in (get_args(part) or (part,))}
     assert named == codes

@@ -15,6 +15,7 @@ from evtxscan.casework import Filters, query, settled
 from evtxscan.detect.documents import Documents
 from evtxscan.detect.engine import run_rules
 from evtxscan.detect.results import RuleResult
+from evtxscan.detect.windows import Windows
 from evtxscan.eql.binder import JoinKey
 from evtxscan.eql.dates import milliseconds
 from evtxscan.eql.documents import reader
@@ -162,8 +163,9 @@ def test_groups_and_new_values_are_those_of_the_documents(scenario: Path) -> Non
     """Catches a field that is read otherwise in bulk than it stands in the document, and an event out of order."""
     with settled(scenario) as case:
         memory = InMemory(case)
+        scope = Scope(observed_only=True)
         sizes = []
-        for result in run_rules(case, Events(case), made_rules(), Scope(observed_only=True)):
+        for result in run_rules(case, Events(case), made_rules(), scope, Windows(case, scope)):
             assert isinstance(result, RuleResult)
             assert told(result) == memory.found(result.rule), result.rule
             sizes.append(len(told(result)))
@@ -181,7 +183,8 @@ def test_elastics_rules_over_real_logs(tmp_path: Path) -> None:
     wrong, found = [], 0
     with settled(tmp_path / "case.db") as case:
         memory = InMemory(case)
-        for result in run_rules(case, Events(case), rules, Scope(observed_only=True)):
+        scope = Scope(observed_only=True)
+        for result in run_rules(case, Events(case), rules, scope, Windows(case, scope)):
             assert isinstance(result, RuleResult), result
             if told(result) != memory.found(result.rule):
                 wrong.append(result.rule.path)

@@ -1,188 +1,247 @@
-"""The logs of a case, from the records of each chunk: their time ranges, and the record ids that are missing.
-
-Everything is added up by SQLite, chunk by chunk; only chunks whose records do not follow each other are looked into.
-"""
+"""The logs of a case, from the runs of record ids: their time ranges, and the record ids that are missing."""
 
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from evtxscan.context.coverage.model import BeginReason, Gap, GapReason, Log
+from evtxscan.context.coverage.runs import Run, Runs
+from evtxscan.store.finish import live_only
 
-# What the records of one chunk say of one log. is_copied: the ids in the headers are not those in the records, which is
-# so where Windows exported or forwarded them.
-_SPANS = """
-CREATE TEMP TABLE coverage_span AS
-SELECT s.chunk, s.channel, s.host, s.first, s.last, s.events, s.start, s.end,
-    s.first <> c.first_record_id AND s.last <> c.first_record_id + c.records - 1 AS is_copied,
-    c.checksums_ok = 0 OR c.lost > 0 AS is_damaged
-FROM (
-    SELECT chunk, k.channel AS channel, lower(v.text) AS host, min(first) AS first, max(last) AS last,
-        sum(events) AS events, min(start) AS start, max(end) AS end
-    FROM (
-        SELECT chunk, kind, "host.name" AS host, min("winlog.record_id") AS first, max("winlog.record_id") AS last,
-            count(*) AS events, min("@timestamp") AS start, max("@timestamp") AS end
-        FROM event INDEXED BY event_by_chunk WHERE "winlog.record_id" IS NOT NULL GROUP BY chunk, kind, host
-    ) e JOIN kind k ON k.id = e.kind JOIN value v ON v.id = e.host
-    GROUP BY chunk, k.channel, lower(v.text)
-) s JOIN chunk c ON c.id = s.chunk
+_CHUNKS = """
+SELECT id, first_record_id, first_record_id + records - 1, checksums_ok = 0 OR lost > 0, records > events + lost
+FROM chunk WHERE id IN (SELECT chunk FROM coverage_run WHERE log = ?)
 """
-_INSIDE = """
-SELECT host, channel, after, before, start, end, chunk FROM (
-    SELECT s.host, s.channel, s.chunk, e."winlog.record_id" AS after, e."@timestamp" AS start,
-        lead(e."winlog.record_id") OVER w AS before, lead(e."@timestamp") OVER w AS end
-    FROM coverage_span s CROSS JOIN event e ON e.chunk = s.chunk
-    CROSS JOIN kind k ON k.id = e.kind AND k.channel IS s.channel
-    CROSS JOIN value v ON v.id = e."host.name" AND lower(v.text) = s.host
-    WHERE s.events < s.last - s.first + 1 AND e."winlog.record_id" IS NOT NULL
-    WINDOW w AS (PARTITION BY s.host, s.channel, s.chunk ORDER BY e."winlog.record_id")
-) WHERE before > after + 1
-"""
-_BETWEEN = """
-SELECT host, channel, chunk, first, last, start, end, is_copied, is_damaged FROM coverage_span
-ORDER BY host, channel, first, last, start
-"""
-_TOTALS = """
-SELECT s.host, s.channel, sum(s.events), count(DISTINCT source.sha256), min(first), max(last), min(s.start), max(s.end)
-FROM coverage_span s LEFT JOIN source_chunk ON source_chunk.chunk = s.chunk
-    LEFT JOIN source ON source.id = source_chunk.source
-GROUP BY 1, 2 ORDER BY 1, 2
+_FILES = """
+SELECT count(DISTINCT sha256) FROM source WHERE id IN (
+    SELECT source FROM source_chunk WHERE chunk IN (SELECT value FROM json_each(?)))
 """
 _CLEARED = """
 SELECT lower(v.text), CASE k.code WHEN '1102' THEN k.channel ELSE coalesce(
-        json_extract(p.text, '$.Channel'), json_extract(e.data, '$.user_data.Channel')) END,
-    e."@timestamp", e."winlog.record_id"
+        json_extract(p.text, '$.Channel'), json_extract(e.data, '$.user_data.Channel')) END, e."@timestamp"
 FROM kind k CROSS JOIN event e ON e.kind = k.id JOIN value v ON v.id = e."host.name"
     LEFT JOIN value p ON p.id = e.packed
 WHERE (k.channel, k.code) IN (VALUES ('Security', '1102'), ('System', '104')) AND k.provider LIKE '%eventlog%'
+    AND e."@timestamp" IS NOT NULL {live}
 ORDER BY 1, 3
 """
+# A record that was lost is one of every log that its file holds.
 _LOST = """
-SELECT DISTINCT s.host, s.channel, l.record_id FROM coverage_span s JOIN loss l ON l.chunk = s.chunk
-WHERE l.record_id IS NOT NULL
+SELECT DISTINCT r.log, l.record_id FROM (
+    SELECT DISTINCT c.source, l.record_id FROM loss l JOIN source_chunk c ON c.chunk = l.chunk
+    WHERE l.record_id IS NOT NULL
+) l JOIN (
+    SELECT DISTINCT source, log FROM coverage_run JOIN source_chunk USING (chunk)
+    WHERE source IN (SELECT source FROM loss JOIN source_chunk USING (chunk))
+) r ON r.source = l.source ORDER BY 1, 2
 """
 # The record of a clearing is written a moment after the log was cleared, and not by the same clock reading.
 _CLEARING = 5 * 10_000_000
+# Numberings of one channel that are told apart; only made logs have more.
+_MOST_NUMBERINGS = 50
 
-_Key = tuple[str, str | None]
+
+class _Chunk(NamedTuple):
+    """What is known of a chunk: the ids in the headers of its records, and what it lacks of them."""
+
+    first: int | None
+    last: int | None
+    is_damaged: bool
+    is_filtered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Hole:
-    after: int
-    before: int
-    start: int | None
-    end: int | None
-    chunks: tuple[int, int]
+    """Ids that no run has, between two of them. ``is_copied``: what surrounds it is a copy of a log."""
+
+    before: Run
+    after: Run
     is_copied: bool
     is_damaged: bool
+    is_filtered: bool
+
+    @property
+    def records(self) -> int:
+        return self.after.first - self.before.last - 1
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        return self.before.chunk, self.after.chunk
 
 
 def read_logs(db: sqlite3.Connection) -> list[Log]:
-    """Return all logs of a case, by host and channel."""
-    db.execute("DROP TABLE IF EXISTS temp.coverage_span")
-    db.execute(_SPANS)
+    """Return all logs of a case by host and channel, those of one channel in order of time."""
+    runs = Runs(db)
     try:
-        return list(_logs(db))
+        return _Logs(db, runs).read()
     finally:
-        db.execute("DROP TABLE temp.coverage_span")
+        runs.close()
 
 
-def _logs(db: sqlite3.Connection) -> Iterator[Log]:
-    holes = _holes(db)
-    cleared: dict[_Key, list[tuple[int, int]]] = defaultdict(list)
-    for host, channel, time, record in db.execute(_CLEARED):
-        cleared[host, channel].append((time, record))
-    lost: dict[_Key, set[int]] = defaultdict(set)
-    for host, channel, record in db.execute(_LOST):
-        lost[host, channel].add(record)
-    for host, channel, events, files, first, last, start, end in db.execute(_TOTALS).fetchall():
-        key = (host, channel)
-        gaps = tuple(_gap(db, hole, cleared[key], lost[key]) for hole in holes.get(key, ()))
-        begins = _begins(db, key, first, start, cleared[key])
-        yield Log(host, channel or "", events, files, first, last, start, end, begins, gaps)
+class _Logs:
+    def __init__(self, db: sqlite3.Connection, runs: Runs) -> None:
+        self._db = db
+        self._runs = runs
+        self._lost: dict[int, list[int]] = defaultdict(list)
+        for log, record in db.execute(_LOST):
+            self._lost[log].append(record)
+        self._cleared: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for host, channel, time in db.execute(_CLEARED.format(live=live_only(db, "AND e.id"))):
+            self._cleared[host, channel or ""].append(time)
+
+    def read(self) -> list[Log]:
+        found: list[Log] = []
+        for number, (host, channel) in self._runs.names().items():
+            numberings = _numberings(self._runs.of(number))
+            chunks = {row: _Chunk(*chunk) for row, *chunk in self._db.execute(_CHUNKS, (number,))}
+            logs = [self._log(host, channel, number, runs, chunks) for runs in numberings]
+            found += [logs[0], *(replace(log, begins="restarted") for log in logs[1:])]
+        return sorted(found, key=lambda log: (log.host, log.channel))
+
+    def _log(self, host: str, channel: str, number: int, runs: Sequence[Run], chunks: dict[int, _Chunk]) -> Log:
+        cleared, lost = self._cleared[host, channel], self._lost[number]
+        copied = {run.chunk for run in runs if _is_copied(run, chunks[run.chunk])}
+        holes = _holes(runs, chunks, copied)
+        times = [run.start for run in runs if run.start is not None]
+        ends = [run.end for run in runs if run.end is not None]
+        (files,) = self._db.execute(_FILES, (str(sorted({run.chunk for run in runs})),)).fetchone()
+        start = min(times, default=None)
+        begins: BeginReason = "exported" if runs[0].chunk in copied else "overwritten"
+        if runs[0].first == 1:
+            begins = "first_record"
+        elif start is not None and _any(cleared, start - _CLEARING, start + _CLEARING):
+            begins = "cleared"
+        return Log(
+            host=host,
+            channel=channel,
+            events=sum(run.events for run in runs),
+            files=files,
+            first_id=runs[0].first,
+            last_id=max(run.last for run in runs),
+            start=start,
+            end=max(ends, default=None),
+            begins=begins,
+            gaps=tuple(_joined(self._gap(hole, cleared, lost) for hole in holes)),
+        )
+
+    def _gap(self, hole: _Hole, cleared: list[int], lost: list[int]) -> tuple[_Hole, Gap]:
+        known = bisect_left(lost, hole.after.first) - bisect_right(lost, hole.before.last)
+        reason = self._reason(hole, known, cleared)
+        times = (hole.before.end, hole.after.start)
+        return hole, Gap(hole.before.last, hole.after.first, hole.records, known, *times, reason)
+
+    def _reason(self, hole: _Hole, lost: int, cleared: list[int]) -> GapReason:
+        if lost == hole.records:
+            return "lost"
+        start, end = hole.before.end, hole.after.start
+        if start is not None and end is not None:
+            # An export leaves out records for months: only if it goes on with the clearing is that the reason.
+            first = max(start, end - _CLEARING) if hole.is_copied else start
+            if _any(cleared, first, end + _CLEARING - 1):
+                return "cleared"
+        if hole.is_copied:
+            return "exported"
+        if hole.is_filtered:
+            return "filtered"
+        if hole.is_damaged:
+            return "damaged"
+        one, other = (self._places(chunk) for chunk in hole.chunks)
+        shared = [(number, other[source]) for source, number in one.items() if source in other]
+        if not shared:
+            return "separate_files"
+        # Whole chunks between them are gone from the same file.
+        return "damaged" if all(abs(later - earlier) > 1 for earlier, later in shared) else "unexplained"
+
+    def _places(self, chunk: int) -> dict[int, int]:
+        return dict(self._db.execute("SELECT source, number FROM source_chunk WHERE chunk = ?", (chunk,)))
 
 
-def _holes(db: sqlite3.Connection) -> Mapping[_Key, list[_Hole]]:
-    """Return the ids that no record has, in order of id."""
-    found: dict[_Key, list[_Hole]] = defaultdict(list)
-    copied: set[int] = set()
-    damaged: set[int] = set()
-    spans: dict[_Key, list[tuple[int, int]]] = {}
-    for key, rows in groupby(db.execute(_BETWEEN).fetchall(), key=lambda row: (row[0], row[1])):
-        known = spans[key] = []
-        last: tuple[int, int, int | None] | None = None  # the highest id so far, its chunk and time
-        for _, _, chunk, first, end_id, start, end, is_copied, is_damaged in rows:
-            copied.update([chunk] if is_copied else [])
-            damaged.update([chunk] if is_damaged else [])
-            known.append((first, end_id))
-            if last is not None and first > last[0] + 1:
-                both = {chunk, last[1]}
-                hole = _Hole(
-                    last[0], first, last[2], start, (last[1], chunk), bool(both & copied), bool(both & damaged)
-                )
-                found[key].append(hole)
-            if last is None or end_id > last[0]:
-                last = (end_id, chunk, end)
-    for host, channel, after, before, start, end, chunk in db.execute(_INSIDE).fetchall():
-        key = (host, channel)
-        # Another copy of the chunk, or another file, may have them.
-        if not any(first <= after + 1 and before - 1 <= last for first, last in _others(spans[key], after, before)):
-            found[key].append(_Hole(after, before, start, end, (chunk, chunk), chunk in copied, chunk in damaged))
-    for holes in found.values():
-        holes.sort(key=lambda hole: hole.after)
+def _numberings(runs: list[Run]) -> list[list[Run]]:
+    """Part the runs of a log where its numbers began again, as they do after its file was deleted; in order of time.
+
+    So it is where two runs share ids and no time: a copy of a record has the time of the record.
+    """
+    found: list[list[Run]] = []
+    waiting = [runs]
+    while waiting:
+        part = waiting.pop()
+        restart = _restart(part) if len(found) + len(waiting) + 1 < _MOST_NUMBERINGS else None
+        if restart is None:
+            found.append(part)
+        else:
+            waiting.append([run for run in part if run.start is not None and run.start >= restart])
+            waiting.append([run for run in part if run.start is None or run.start < restart])
     return found
 
 
-def _others(spans: Iterable[tuple[int, int]], after: int, before: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans that do not themselves have the hole: those that begin or end within it."""
-    return (span for span in spans if after < span[0] < before or after < span[1] < before)
+def _restart(runs: Sequence[Run]) -> int | None:
+    """Return the time from which on the numbers of a log are of another numbering, None where they are of one."""
+    last: Run | None = None
+    for run in runs:
+        if last is not None and run.first <= last.last:
+            times = (last.start, last.end, run.start, run.end)
+            if None not in times and (run.start > last.end or last.start > run.end):  # type: ignore[operator]
+                return max(run.start, last.start)  # type: ignore[type-var]
+        if last is None or run.last > last.last:
+            last = run
+    return None
 
 
-def _gap(db: sqlite3.Connection, hole: _Hole, cleared: list[tuple[int, int]], lost: set[int]) -> Gap:
-    records = hole.before - hole.after - 1
-    known = sum(hole.after < record < hole.before for record in lost)
-    return Gap(
-        hole.after, hole.before, records, known, hole.start, hole.end, _reason(db, hole, records, known, cleared)
-    )
+def _is_copied(run: Run, chunk: _Chunk) -> bool:
+    """Whether the ids in the records are not those of their headers: Windows exported or forwarded the log."""
+    if chunk.first is None or chunk.last is None:
+        return False
+    return run.first < chunk.first or run.last > chunk.last
 
 
-def _reason(db: sqlite3.Connection, hole: _Hole, records: int, lost: int, cleared: list[tuple[int, int]]) -> GapReason:
-    if lost == records:
-        return "lost"
-    if hole.start is not None and hole.end is not None:
-        times = range(hole.start, hole.end + _CLEARING)
-        if any(time in times for time, _ in cleared):
-            return "cleared"
-    if hole.is_copied:
-        return "exported"
-    if hole.is_damaged:
-        return "damaged"
-    one, other = (_files(db, chunk) for chunk in hole.chunks)
-    shared = {source: (number, other[source]) for source, number in one.items() if source in other}
-    if not shared:
-        return "separate_files"
-    if all(abs(later - earlier) > 1 for earlier, later in shared.values()):
-        return "damaged"  # whole chunks between them are gone from the same file
-    return "unexplained"
+def _holes(runs: Sequence[Run], chunks: dict[int, _Chunk], copied: set[int]) -> Iterator[_Hole]:
+    last: Run | None = None  # the one with the highest id so far
+    for run in runs:
+        if last is not None and run.first > last.last + 1:
+            both = (chunks[last.chunk], chunks[run.chunk])
+            yield _Hole(
+                last,
+                run,
+                not copied.isdisjoint((last.chunk, run.chunk)),
+                any(chunk.is_damaged for chunk in both),
+                any(chunk.is_filtered for chunk in both),
+            )
+        if last is None or run.last > last.last:
+            last = run
 
 
-def _files(db: sqlite3.Connection, chunk: int) -> dict[int, int]:
-    return dict(db.execute("SELECT source, number FROM source_chunk WHERE chunk = ?", (chunk,)))
+def _joined(gaps: Iterable[tuple[_Hole, Gap]]) -> Iterator[Gap]:
+    """Yield gaps, those that an export has within one chunk as one: it may have one behind every record."""
+    waiting: tuple[_Hole, Gap] | None = None
+    for hole, gap in gaps:
+        if waiting is not None and gap.reason == waiting[1].reason == "exported":
+            inside = {*hole.chunks, *waiting[0].chunks}
+            if len(inside) == 1:
+                known = waiting[1]
+                waiting = (
+                    hole,
+                    replace(
+                        gap,
+                        after=known.after,
+                        start=known.start,
+                        records=known.records + gap.records,
+                        lost=known.lost + gap.lost,
+                    ),
+                )
+                continue
+        if waiting is not None:
+            yield waiting[1]
+        waiting = (hole, gap)
+    if waiting is not None:
+        yield waiting[1]
 
 
-def _begins(
-    db: sqlite3.Connection, key: _Key, first: int, start: int | None, cleared: list[tuple[int, int]]
-) -> BeginReason:
-    if first == 1:
-        return "first_record"
-    if start is not None and any(abs(time - start) <= _CLEARING for time, _ in cleared):
-        return "cleared"
-    (is_copied,) = db.execute(
-        "SELECT is_copied FROM coverage_span WHERE host = ? AND channel IS ? ORDER BY first LIMIT 1", key
-    ).fetchone()
-    return "exported" if is_copied else "overwritten"
+def _any(times: list[int], start: int, end: int) -> bool:
+    """Whether one of the times, which are in order, lies from start to end, both included."""
+    place = bisect_left(times, start)
+    return place < len(times) and times[place] <= end

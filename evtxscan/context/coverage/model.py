@@ -10,6 +10,7 @@ GapReason = Literal[
     "lost",  # all the records are known losses: they are named by a chunk, and could not be read
     "damaged",  # chunks of the same file are damaged or missing there
     "exported",  # the log was exported, filtered or forwarded: it holds a choice of records
+    "filtered",  # ``ingest --only`` left them out: the evidence has them, the case has no events of them
     "separate_files",  # the records before and after are in different files, and the rest is in none
     "unexplained",  # nothing in the evidence says why
 ]
@@ -17,6 +18,7 @@ BeginReason = Literal[
     "first_record",  # the log begins with record 1
     "cleared",
     "exported",
+    "restarted",  # the numbers of the channel's records began again: another log of the same name was there before
     "overwritten",  # older records were overwritten, or are in no file of the evidence
 ]
 StopReason = Literal[

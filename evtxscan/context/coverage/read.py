@@ -6,27 +6,9 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 
-from evtxscan.context.coverage.logs import read_logs
-from evtxscan.context.coverage.model import Boot, ClockChange, HostCoverage, Log, Recorded
+from evtxscan.context.coverage.model import Boot, ClockChange, Gap, HostCoverage, Log, Recorded
 from evtxscan.context.coverage.notices import read_notices, stops
 from evtxscan.store.case import Case, explained
-from evtxscan.store.finish import index_chunks
-
-_START = "security/4688"
-# An empty text is no value: so Windows writes a command line that is not audited.
-_RECORDED = """
-SELECT lower(v.text), sum(events), sum(events * has), min(CASE WHEN has THEN first END),
-    max(CASE WHEN has THEN last END), min(CASE WHEN NOT has THEN first END), max(CASE WHEN NOT has THEN last END)
-FROM (
-    SELECT "host.name" AS host, coalesce({field} NOT IN (SELECT id FROM value WHERE text IN ('', '-')), 0) AS has,
-        count(*) AS events, min("@timestamp") AS first, max("@timestamp") AS last
-    FROM event WHERE kind IN (SELECT id FROM kind WHERE mapping = ?) GROUP BY 1, 2
-) JOIN value v ON v.id = host GROUP BY 1
-"""
-_SYSMON = """
-SELECT lower(v.text), sum(events), sum(events), min(first), max(last), NULL, NULL FROM event_count n
-JOIN kind k ON k.id = n.kind JOIN value v ON v.id = n.host WHERE k.mapping LIKE 'sysmon/%' GROUP BY 1
-"""
 
 
 def read_coverage(case: Case, hosts: Iterable[str] = ()) -> list[HostCoverage]:
@@ -36,10 +18,7 @@ def read_coverage(case: Case, hosts: Iterable[str] = ()) -> list[HostCoverage]:
     """
     wanted = {host.lower() for host in hosts}
     with explained(case.path):
-        index_chunks(case.db)  # a case of an earlier version may be without
-        logs: dict[str, list[Log]] = defaultdict(list)
-        for log in read_logs(case.db):
-            logs[log.host].append(log)
+        logs = _logs(case.db)
         notices = read_notices(case.db)
         boots, clocks, recorded = _boots(case.db), _clocks(case.db), _recorded(case.db)
     return [
@@ -55,6 +34,23 @@ def read_coverage(case: Case, hosts: Iterable[str] = ()) -> list[HostCoverage]:
         for host in sorted(logs)
         if not wanted or host in wanted or host.split(".")[0] in wanted
     ]
+
+
+def _logs(db: sqlite3.Connection) -> dict[str, list[Log]]:
+    gaps: dict[int, list[Gap]] = defaultdict(list)
+    rows = db.execute(
+        'SELECT log, "after", "before", records, lost, started, ended, reason FROM log_gap ORDER BY log, "after"'
+    )
+    for log, *gap in rows:
+        gaps[log].append(Gap(*gap))
+    found: dict[str, list[Log]] = defaultdict(list)
+    rows = db.execute(
+        "SELECT id, host, channel, events, files, first_record_id, last_record_id, started, ended, begins"
+        " FROM log ORDER BY id"
+    )
+    for log, *values in rows:
+        found[values[0]].append(Log(*(*values, tuple(gaps[log]))))
+    return found
 
 
 def _boots(db: sqlite3.Connection) -> dict[str, list[Boot]]:
@@ -78,12 +74,10 @@ def _clocks(db: sqlite3.Connection) -> dict[str, list[ClockChange]]:
 
 def _recorded(db: sqlite3.Connection) -> dict[str, list[Recorded]]:
     found: dict[str, list[Recorded]] = defaultdict(list)
-    questions = [
-        ("command_lines", _RECORDED.format(field='"process.command_line"'), (_START,)),
-        ("parent_names", _RECORDED.format(field='"process.parent.executable"'), (_START,)),
-        ("sysmon", _SYSMON, ()),
-    ]
-    for what, sql, values in questions:
-        for host, *row in db.execute(sql, values):
-            found[host].append(Recorded(what, *row))
+    rows = db.execute(
+        "SELECT host, what, events, present, first_with, last_with, first_without, last_without FROM recorded_field"
+        " ORDER BY host, what"
+    )
+    for host, *row in rows:
+        found[host].append(Recorded(*row))
     return found
