@@ -82,7 +82,8 @@ def detect(
 
 
 def _told(refused: Refused) -> RefusedRule:
-    return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt)
+    by_type = refused.reason == "rule_type"
+    return RefusedRule(refused.path, refused.message, refused.line, refused.column, refused.excerpt, by_type)
 
 
 def _warnings(result: RuleResult | SequenceResult) -> Iterator[RuleWarning]:

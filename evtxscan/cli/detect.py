@@ -19,6 +19,7 @@ from evtxscan.cli.options import (
 )
 from evtxscan.cli.output import open_output, say
 from evtxscan.export.render import RESULT_FORMATS, render
+from evtxscan.export.result import explained
 from evtxscan.export.text import visible
 
 
@@ -70,8 +71,8 @@ def command(
         with open_output(output) as stream:
             render(result, form, stream)
         if form != "table" or output is not None:  # a table on the screen has just said so
-            for rule in result.refused:
-                for number, line in enumerate(rule.explain().splitlines()):
+            for reason in explained(result.refused):
+                for number, line in enumerate(reason.splitlines()):
                     say(visible(line if number else f"evtxscan: not run: {line}"), quiet=False)
             for warning in result.warnings:
                 say(visible(f"evtxscan: warning: {warning.explain()}"), quiet=quiet)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from evtxscan.detect.verdict import Verdict
@@ -13,7 +13,7 @@ from evtxscan.export.fields import Document, get
 class RefusedRule:
     """A rule that could not run: its file, why, and the place in its query where there is one (from 1).
 
-    ``excerpt`` is the line of the query that holds the place.
+    ``excerpt`` is the line of the query that holds the place. ``by_type``: no rule of its type runs.
     """
 
     path: str
@@ -21,6 +21,7 @@ class RefusedRule:
     line: int | None = None
     column: int | None = None
     excerpt: str = ""
+    by_type: bool = False
 
     def explain(self) -> str:
         """Return the message with its place, the line of the query and a caret."""
@@ -32,6 +33,17 @@ class RefusedRule:
     def document(self) -> Document:
         """Return it as it stands in the JSON result."""
         return {"path": self.path, "message": self.message, "line": self.line, "column": self.column}
+
+
+def explained(refused: Iterable[RefusedRule]) -> list[str]:
+    """Return why rules could not run, in text: what keeps all rules of a type from it once, with their number."""
+    by_message: dict[str, list[RefusedRule]] = {}
+    for rule in refused:
+        by_message.setdefault(rule.message if rule.by_type else rule.explain(), []).append(rule)
+    return [
+        rules[0].explain() if len(rules) == 1 else f"{len(rules):,} rules (evtxscan rules list names them): {message}"
+        for message, rules in by_message.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from rich.text import Text
 from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
 from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
-from evtxscan.export.result import Result, events_of, first_event, is_sequence
+from evtxscan.export.result import Result, events_of, explained, first_event, is_sequence
 from evtxscan.export.tally import Counts, RuleGroup, by_rule, counted, host_of, tactics_of, tally
 from evtxscan.export.text import visible
 from evtxscan.export.wording import (
@@ -67,9 +67,8 @@ def write_result(result: Result, stream: BinaryIO) -> None:
             _print_group(group, result, out)
         _print_suppressed(result, out)
         _print_verdicts(result, out)
-        for refused in result.refused:
-            place = f", line {refused.line}, column {refused.column}" if refused.line else ""
-            out.print(_text(f"not run: {refused.path}{place}: {refused.message}", "yellow", MAX_VALUE))
+        for reason in explained(result.refused):
+            out.print(_text(f"not run: {reason.splitlines()[0]}", "yellow", MAX_VALUE))
         for warning in result.warnings:
             out.print(_text(f"warning: {warning.explain()}", "yellow", MAX_VALUE))
         for line in tally_lines(tally(result, counts)):

@@ -19,7 +19,7 @@ import pytest
 from evtxscan.detect.verdict import Verdict
 from evtxscan.errors import UsageError
 from evtxscan.export.render import EVENT_FORMATS, RESULT_FORMATS, render, render_events
-from evtxscan.export.result import Result
+from evtxscan.export.result import RefusedRule, Result, explained
 from tests.export import samples
 from tests.export.rendering import rendered, rendered_events
 
@@ -239,3 +239,15 @@ def _compare(name: str, written: bytes) -> None:
     if os.environ.get("EVTXSCAN_RENEW_GOLDEN") == "1":
         golden.write_bytes(written)
     assert written == golden.read_bytes()
+
+
+def test_rules_of_one_type_are_refused_in_one_line_and_broken_files_each_in_its_own() -> None:
+    # Catches thirty lines that say the same, and a file whose name is lost among others that cannot be read either.
+    types = [RefusedRule(f"{name}.toml", "no rule of this type runs", by_type=True) for name in "ab"]
+    broken = [RefusedRule(f"{name}.toml", "permission denied") for name in "cd"]
+    assert explained([*types, *broken]) == [
+        "2 rules (evtxscan rules list names them): no rule of this type runs",
+        "c.toml: permission denied",
+        "d.toml: permission denied",
+    ]
+    assert explained(types[:1]) == ["a.toml: no rule of this type runs"]
