@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from evtxscan.export import json
 from evtxscan.export.text import visible
+from evtxscan.export.wording import count
 from evtxscan.ingest.summary import ContainerSummary, Loss, SourceSummary, Summary
 from evtxscan.store.stale import StaleCounts
 
@@ -99,7 +100,8 @@ def _lines(summary: Summary, *, verbose: bool) -> list[str]:
     lines += stale_lines(summary.stale)
     lines += _container_lines(summary.containers, verbose=verbose)
     if summary.skipped:
-        lines.append(f"{len(summary.skipped):,} files skipped: no event logs" + ("" if verbose else " (-v lists them)"))
+        files = count(len(summary.skipped), "file")
+        lines.append(f"{files} skipped: no event logs" + ("" if verbose else " (-v lists them)"))
         lines += [f"  {visible(s.path)}: {visible(s.reason)}" for s in summary.skipped if verbose]
     return lines
 
