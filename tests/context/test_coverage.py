@@ -229,3 +229,25 @@ def test_a_case_without_the_index_of_chunks(tmp_path: Path) -> None:
     with closing(sqlite3.connect(case)) as db, db:
         db.execute("DROP INDEX event_by_chunk")
     assert evtxscan("coverage", "--case", case, "--format", "json").json == before
+
+
+@pytest.mark.parametrize(("seconds", "stopped"), [(455, False), (40, True)])
+def test_sysmon_is_stopped_by_a_shutdown(tmp_path: Path, seconds: float, *, stopped: bool) -> None:
+    """Catches each shutdown that passes for Sysmon having been stopped: it says *Stopped* then, too."""
+    off = Event(template("kernel-general", 13), logs.START + 460 * logs.SECOND, logs.HOST, _row(13, "StopTime", 460))
+    events = [kernel_start(1), service(6005, 9), service(6006, 458), off, kernel_start(890), service(6005, 900)]
+    logs.write(tmp_path / "System.evtx", events, first_record_id=70)
+    states = [("Stopped", seconds), ("Started", 905)]
+    logs.write(tmp_path / "Sysmon.evtx", [_state(*state) for state in states], first_record_id=70)
+    (host,) = coverage(tmp_path, case=tmp_path / "case.db")
+    assert [stop["reason"] for stop in host["stops"]] == (["sysmon_stopped"] if stopped else [])
+
+
+def _state(state: str, seconds: float) -> Event:
+    kind = template("sysmon", 4)
+    values = kind.row(UtcTime=logs.utc_time(seconds), State=state)
+    return Event(kind, logs.START + int(seconds * logs.SECOND), logs.HOST, values)
+
+
+def _row(code: int, name: str, seconds: float) -> list[Any]:
+    return list(template("kernel-general", code).row(**{name: logs.START + int(seconds * logs.SECOND)}))

@@ -57,10 +57,14 @@ class _Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Hole:
-    """Ids that no run has, between two of them. ``is_copied``: what surrounds it is a copy of a log."""
+    """Ids that no run has, between two of them, and the chunks that hold the record before and the one behind.
+
+    ``is_copied``: what surrounds it is a copy of a log.
+    """
 
     before: Run
     after: Run
+    chunks: tuple[frozenset[int], frozenset[int]]
     is_copied: bool
     is_damaged: bool
     is_filtered: bool
@@ -70,8 +74,10 @@ class _Hole:
         return self.after.first - self.before.last - 1
 
     @property
-    def chunks(self) -> tuple[int, int]:
-        return self.before.chunk, self.after.chunk
+    def chunk(self) -> int | None:
+        """The chunk that it is in, None where it is between two."""
+        both = frozenset.union(*self.chunks)
+        return min(both) if len(both) == 1 else None
 
 
 def read_logs(db: sqlite3.Connection) -> list[Log]:
@@ -111,7 +117,8 @@ class _Logs:
         ends = [run.end for run in runs if run.end is not None]
         (files,) = self._db.execute(_FILES, (str(sorted({run.chunk for run in runs})),)).fetchone()
         start = min(times, default=None)
-        begins: BeginReason = "exported" if runs[0].chunk in copied else "overwritten"
+        is_copied = any(run.chunk in copied for run in runs if run.first == runs[0].first)
+        begins: BeginReason = "exported" if is_copied else "overwritten"
         if runs[0].first == 1:
             begins = "first_record"
         elif start is not None and _any(cleared, start - _CLEARING, start + _CLEARING):
@@ -150,15 +157,17 @@ class _Logs:
             return "filtered"
         if hole.is_damaged:
             return "damaged"
-        one, other = (self._places(chunk) for chunk in hole.chunks)
-        shared = [(number, other[source]) for source, number in one.items() if source in other]
-        if not shared:
+        one, other = map(self._places, hole.chunks)
+        between = [abs(later - earlier) for source, earlier in one for found, later in other if found == source]
+        if not between:
             return "separate_files"
         # Whole chunks between them are gone from the same file.
-        return "damaged" if all(abs(later - earlier) > 1 for earlier, later in shared) else "unexplained"
+        return "damaged" if min(between) > 1 else "unexplained"
 
-    def _places(self, chunk: int) -> dict[int, int]:
-        return dict(self._db.execute("SELECT source, number FROM source_chunk WHERE chunk = ?", (chunk,)))
+    def _places(self, chunks: Iterable[int]) -> list[tuple[int, int]]:
+        """Return source and number of each place of these chunks."""
+        sql = "SELECT source, number FROM source_chunk WHERE chunk = ?"
+        return [place for chunk in chunks for place in self._db.execute(sql, (chunk,))]
 
 
 def _numberings(runs: list[Run]) -> list[list[Run]]:
@@ -200,39 +209,43 @@ def _is_copied(run: Run, chunk: _Chunk) -> bool:
 
 
 def _holes(runs: Sequence[Run], chunks: dict[int, _Chunk], copied: set[int]) -> Iterator[_Hole]:
+    edges: list[tuple[Run, Run]] = []
     last: Run | None = None  # the one with the highest id so far
     for run in runs:
         if last is not None and run.first > last.last + 1:
-            both = (chunks[last.chunk], chunks[run.chunk])
-            yield _Hole(
-                last,
-                run,
-                not copied.isdisjoint((last.chunk, run.chunk)),
-                any(chunk.is_damaged for chunk in both),
-                any(chunk.is_filtered for chunk in both),
-            )
+            edges.append((last, run))
         if last is None or run.last > last.last:
             last = run
+    # A run that holds the record at an edge ends or begins with it.
+    ends: dict[int, set[int]] = {before.last: set() for before, _ in edges}
+    begins: dict[int, set[int]] = {after.first: set() for _, after in edges}
+    for run in runs if edges else ():
+        if run.last in ends:
+            ends[run.last].add(run.chunk)
+        if run.first in begins:
+            begins[run.first].add(run.chunk)
+    for before, after in edges:
+        sides = (frozenset(ends[before.last]), frozenset(begins[after.first]))
+        both = sides[0] | sides[1]
+        yield _Hole(
+            before,
+            after,
+            sides,
+            not copied.isdisjoint(both),
+            any(chunks[chunk].is_damaged for chunk in both),
+            any(chunks[chunk].is_filtered for chunk in both),
+        )
 
 
 def _joined(gaps: Iterable[tuple[_Hole, Gap]]) -> Iterator[Gap]:
     """Yield gaps, those that an export has within one chunk as one: it may have one behind every record."""
     waiting: tuple[_Hole, Gap] | None = None
     for hole, gap in gaps:
-        if waiting is not None and gap.reason == waiting[1].reason == "exported":
-            inside = {*hole.chunks, *waiting[0].chunks}
-            if len(inside) == 1:
-                known = waiting[1]
-                waiting = (
-                    hole,
-                    replace(
-                        gap,
-                        after=known.after,
-                        start=known.start,
-                        records=known.records + gap.records,
-                        lost=known.lost + gap.lost,
-                    ),
-                )
+        if waiting is not None and gap.reason == waiting[1].reason == "exported" and waiting[0].chunk == hole.chunk:
+            known = waiting[1]
+            records, lost = known.records + gap.records, known.lost + gap.lost
+            if hole.chunk is not None:
+                waiting = (hole, replace(gap, after=known.after, start=known.start, records=records, lost=lost))
                 continue
         if waiting is not None:
             yield waiting[1]

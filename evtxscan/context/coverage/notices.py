@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from evtxscan.context.coverage.model import Boot, Notice, Stop, StopReason
+from evtxscan.evtx.filetime import TICKS_PER_SECOND
 
 _SYSMON = "Microsoft-Windows-Sysmon/Operational"
 # (channel, event id) -> what the record says, and which of its data says more.
@@ -36,6 +37,7 @@ _PROVIDERS = (
 # Audit subcategory Process Creation (MS-GPAC 2.2.1.2), and the codes of AuditPolicyChanges.
 _PROCESS_CREATION = "0cce922b-69ae-11d9-bed3-505054503030"
 _SUCCESS_REMOVED, _SUCCESS_ADDED = "%%8448", "%%8449"
+_SHUTDOWN_TAKES = 5 * 60 * TICKS_PER_SECOND
 _SERVICE_ENDS = frozenset({("Security", "1100"), ("System", "6006")})
 
 
@@ -79,7 +81,7 @@ def stops(notices: Iterable[Notice], boots: Sequence[Boot]) -> list[Stop]:
     begun = [boot.start for boot in boots if boot.start is not None]
     result = [
         *_service(found, begun),
-        *_switch(found, _SYSMON, "sysmon_stopped", _sysmon_state),
+        *_but_shutdowns(_switch(found, _SYSMON, "sysmon_stopped", _sysmon_state), boots),
         *_switch(found, "Security", "process_audit_off", _process_audit),
     ]
     return sorted(result, key=lambda stop: (stop.start, stop.channel, stop.reason))
@@ -97,6 +99,12 @@ def _service(notices: list[Notice], begun: list[int]) -> Iterator[Stop]:
         again = min((start for start in starts if start >= notice.time), default=None)
         if again is not None and not any(notice.time <= start <= again for start in begun):
             yield Stop(notice.channel, notice.time, again, "service_stopped", notice.event)
+
+
+def _but_shutdowns(stops: Iterable[Stop], boots: Sequence[Boot]) -> Iterator[Stop]:
+    """Yield the stops of Sysmon that are not part of a shutdown of the host, which follows within minutes."""
+    ends = [boot.end for boot in boots if boot.end is not None and boot.end_method == "shutdown"]
+    yield from (stop for stop in stops if not any(0 <= end - stop.start <= _SHUTDOWN_TAKES for end in ends))
 
 
 def _switch(

@@ -30,13 +30,19 @@ SELECT e.chunk, min("winlog.record_id"), max("winlog.record_id"), count("winlog.
     max("@timestamp"), min(k.log + coalesce(e."host.name", 0)), max(k.log + coalesce(e."host.name", 0))
 FROM event e INDEXED BY event_by_chunk CROSS JOIN coverage_kind k ON k.id = e.kind {where} GROUP BY e.chunk
 """
-# Records of one log and chunk whose ids follow each other have the same difference between id and rank.
+# Records of one log and chunk whose ids follow each other have the same difference between id and rank. Records that a
+# chunk repeats of another copy of it are in it as well: so its runs do not depend on which copy was ingested first.
 _ISLANDS = """
-SELECT log, min(record), max(record), count(*), min(time), max(time), chunk FROM (
-    SELECT e.chunk, k.log + h.host AS log, "winlog.record_id" AS record, "@timestamp" AS time,
+SELECT log, min(record), max(record), sum(is_own), min(time), max(time), chunk FROM (
+    SELECT p.chunk, k.log + h.host AS log, "winlog.record_id" AS record, "@timestamp" AS time, p.is_own,
         "winlog.record_id" - dense_rank() OVER (
-            PARTITION BY e.chunk, k.log + h.host ORDER BY "winlog.record_id") AS island
-    FROM coverage_mixed CROSS JOIN event e INDEXED BY event_by_chunk ON e.chunk = coverage_mixed.chunk
+            PARTITION BY p.chunk, k.log + h.host ORDER BY "winlog.record_id") AS island
+    FROM (
+        SELECT m.chunk, e.id AS event, 1 AS is_own
+        FROM coverage_mixed m CROSS JOIN event e INDEXED BY event_by_chunk ON e.chunk = m.chunk
+        UNION ALL
+        SELECT m.chunk, c.event, 0 FROM coverage_mixed m CROSS JOIN event_copy c ON c.chunk = m.chunk
+    ) p CROSS JOIN event e ON e.id = p.event
     CROSS JOIN coverage_kind k ON k.id = e.kind CROSS JOIN coverage_host h ON h.id = e."host.name"
     WHERE "winlog.record_id" IS NOT NULL {where}
 ) GROUP BY chunk, log, island
@@ -54,7 +60,10 @@ SELECT c.chunk, min(s.log) FROM source_chunk c JOIN (
 
 
 class Run(NamedTuple):
-    """Record ids of one log that follow each other in one chunk, and the earliest and latest times of their records."""
+    """Record ids of one log that follow each other in one chunk, and the earliest and latest times of their records.
+
+    ``events`` does not count what another chunk has given already.
+    """
 
     log: int
     first: int
@@ -97,7 +106,7 @@ class Runs:
         """Return the runs of a log in order of their ids."""
         rows = self._db.execute(
             "SELECT log, first, last, events, start, end, chunk FROM coverage_run WHERE log = ?"
-            " ORDER BY first, last, start, chunk",
+            " ORDER BY first, last, start, end",
             (log,),
         )
         return [Run(*row) for row in rows]
@@ -122,10 +131,13 @@ class Runs:
 
     def _whole_chunks(self) -> Iterator[Run]:
         """Yield the runs that are whole chunks, and note the other chunks."""
-        mixed: list[tuple[int]] = []
+        repeating = {chunk for (chunk,) in self._db.execute("SELECT DISTINCT chunk FROM event_copy")}
+        mixed = [(chunk,) for chunk in sorted(repeating)]
         mask = (1 << _HOST_BITS) - 1
         rows = self._db.execute(_CHUNKS.format(where=live_only(self._db, "WHERE e.id")))
         for chunk, first, last, events, start, end, low, high in rows:
+            if chunk in repeating:
+                continue
             if low == high and first is not None and events == last - first + 1 and (host := low & mask):
                 yield Run(low - host + self._hosts[host], first, last, events, start, end, chunk)
             elif first is not None:
