@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _CACHE_KIB = 32 * 1024
 _WAIT_SECONDS = 10
 # One INSERT for each kind of record: a busy log has hundreds.
 _STATEMENTS = 1024
+_PACKAGES = ("evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils")
 _DAMAGED = "the case is damaged; restore a copy or ingest the evidence again"
 
 
@@ -88,15 +90,18 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that can change a result: evtxscan, its parsers, its mapping, Python and SQLite."""
-    packages = ["evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils"]
-    found = {name: metadata.version(name) for name in packages}
     return {
         "evtxscan": __version__,
         "mapping": schema.digest("ecs"),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **found,
+        **{name: _version(name) for name in _PACKAGES},
     }
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)  # reads and parses a file each time
 
 
 def create_or_open(path: Path) -> Case:
