@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def main() -> int:
             print(f"{report.mutants:,} mutants in {report.seconds:.0f} s")
         sys.stdout.flush()
 
+    for number in (signal.SIGINT, signal.SIGTERM):  # also in the background, where shells ignore the first
+        signal.signal(number, signal.default_int_handler)
     seconds = None if count is not None or options.cuts else options.minutes * 60
     report = run(seed=seed, first=first, count=count, seconds=seconds, jobs=jobs, keep=options.keep, tell=tell)
     done = ", ".join(f"{name} {number:,}" for name, number in sorted(report.mutations.items()))

@@ -21,6 +21,7 @@ from tests.integration import content
 _STORED = """
 SELECT number, "offset" FROM event JOIN source_chunk USING (chunk)
 UNION SELECT number, "offset" FROM event_copy JOIN source_chunk USING (chunk)
+UNION SELECT number, "offset" FROM stale_record JOIN source_chunk USING (chunk) WHERE state = 'copy'
 """
 
 _WRONG_SUMS = """
@@ -41,7 +42,7 @@ class Checker:
         log, case = self._folder / "mutant.evtx", self._folder / "case.db"
         log.write_bytes(data)
         shutil.copyfile(self._empty, case)
-        ingest_evidence(case, [log], Options(jobs=1))
+        ingest_evidence(case, [log], Options(isolated=False))
         return case
 
     @cache  # noqa: B019 - a checker lives as long as its process

@@ -25,7 +25,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - waiting for a disk took two thirds of
 LIMIT = 10.0  # seconds for one file
 _PATIENCE = 6  # times the limit that a mutant may take on a busy machine
 _LARGEST = 300 << 10  # larger logs are slow, and show nothing that smaller ones do not
-_THOROUGH = 25  # one mutant of so many goes through the other commands as well
+_THOROUGH = 100  # one mutant of so many goes through the other commands as well: they take much longer
 
 
 @dataclass(frozen=True, slots=True)
