@@ -150,6 +150,8 @@ def _is_empty(path: Path) -> bool:
 
 
 def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise CaseError(f"{path}: not a case of evtxscan (no regular file); name another file with --case")
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
@@ -224,7 +226,10 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    if extended == sqlite3.SQLITE_READONLY_DBMOVED:
+        return "the case was moved or deleted while it was written; run the same command again"
+    code = extended & 0xFF
     return {
         sqlite3.SQLITE_FULL: "the disk is full; free space and run the same command again, nothing stored is lost",
         sqlite3.SQLITE_BUSY: "another program is using the case; wait for it to end and run the command again",
