@@ -263,20 +263,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--made", type=Path, metavar="LOG")
+    parser.add_argument("--without", action="append", choices=PARSERS, default=[], help="leave a parser out")
     options = parser.parse_args()
+    for name in options.without:
+        del PARSERS[name]
     head = (
         "| {} | evtxscan live (mended) + stale | lost | chunks with wrong checksums | "
         + " | ".join(PARSERS)
         + " | missing |"
     )
     if options.folder:
-        print(head.format("file"), "|" + " --- |" * 9, sep="\n")
+        print(head.format("file"), "|" + " --- |" * (5 + len(PARSERS)), sep="\n")
         for path in sorted(options.folder.rglob("*.evtx")):
             with path.open("rb") as file:
                 if file.read(8) == b"ElfFile\0":
                     print(line(path.name, path), flush=True)
     if options.made:
-        print(head.format("damage"), "|" + " --- |" * 9, sep="\n")
+        print(head.format("damage"), "|" + " --- |" * (5 + len(PARSERS)), sep="\n")
         with tempfile.TemporaryDirectory() as folder:
             for kind, path in made(options.made, Path(folder)):
                 print(line(kind, path), flush=True)
