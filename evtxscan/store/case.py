@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -176,7 +177,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _migrated(path: Path, db: sqlite3.Connection) -> Case:
     names = migrations()
-    if db.execute("PRAGMA user_version").fetchone()[0] == len(names):
+    if _version_of(db) == len(names):
         return Case(path, db)
     import sqlite_utils  # noqa: PLC0415 - slow to import, and only needed for a case that is new or old
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415
@@ -185,8 +186,18 @@ def _migrated(path: Path, db: sqlite3.Connection) -> Case:
     for number, name in enumerate(names, 1):
         steps(name=name)(_Step(name, number))
     with explained(path):
-        steps.apply(sqlite_utils.Database(db))
+        while (version := _version_of(db)) < len(names):
+            try:
+                steps.apply(sqlite_utils.Database(db))
+            except sqlite3.OperationalError:
+                if _version_of(db) == version:
+                    raise
+                time.sleep(0.05)  # another process makes the same case: it has got further, and this one goes on there
     return Case(path, db)
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 class _Step:
