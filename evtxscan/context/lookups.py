@@ -37,8 +37,8 @@ class Kinds:
 
 
 def listed(numbers: Iterable[int]) -> str:
-    """Return numbers as SQL writes them between the parentheses of IN."""
-    return ", ".join(map(str, numbers)) or "NULL"
+    """Return numbers as SQL writes them between the parentheses of IN: row ids, of which none is negative."""
+    return ", ".join(map(str, numbers)) or "-1"  # nothing is IN (NULL), but not "no": it is unknown
 
 
 class Texts(dict[int | None, str]):

@@ -16,6 +16,7 @@ from evtxscan.evidence.evtx_layout import (
     FILE_MAGIC,
     RECORD_MAGIC,
 )
+from evtxscan.evidence.source import open_file
 
 # A log whose file header is gone is known by any of its first chunks.
 _CHUNKS_TRIED = 16
@@ -89,7 +90,7 @@ def is_tar(head: bytes) -> bool:
 
 def examine_file(path: Path) -> Nature:
     """Tell what a file of its own is. Raises OSError."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         nature = examine(file)
         if nature.kind in (None, Kind.RAW) and nature.head and _ends_as_vhd(file):
             return Nature(Kind.VHD, "", nature.head)

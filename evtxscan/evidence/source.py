@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,11 +62,11 @@ class PlainFile:
 
     def stream(self) -> BufferedReader:
         """Open the file."""
-        return self.location.open("rb")
+        return open_file(self.location)
 
     def open(self) -> BufferedReader:
         """Open the file."""
-        return self.location.open("rb")
+        return open_file(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,13 @@ class Source:
         except OSError as error:
             raise unreadable(self.place, error) from error
 
+    def size_now(self) -> int:
+        """Return the size of a file of its own as it is now; of what lies in a container, what was found."""
+        if not self.opener.is_direct:
+            return self.size
+        with self.open() as file:
+            return file.seek(0, os.SEEK_END)
+
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """Read all of it and return the SHA-256 in hex; ``progress`` is told the bytes of each block.
 
@@ -114,10 +123,20 @@ class Source:
         return digest.hexdigest()
 
 
+def open_file(path: Path) -> BufferedReader:
+    """Open a file, or a disk, for reading. Raises OSError, and never waits: a pipe may have taken the file's place."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no longer a regular file", str(path))
+
+
 def plain_source(path: Path, argument: str, name: str) -> Source:
     """Make the Source of a file of its own, known as ``name``. Raises OSError."""
     status = path.stat()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(HEAD_SIZE)
     return Source(name, argument, PlainFile(path), status.st_size, modified_time(path), head)
 
@@ -138,6 +157,11 @@ def parts(file: BufferedReader) -> Iterator[bytes]:
 
 def unreadable(place: Path | str, error: OSError) -> EvidenceError:
     """Turn what the operating system says about ``place`` into an error that says what to do."""
+    if error.errno == errno.ELOOP:
+        return EvidenceError(f"{place}: a symbolic link that leads to itself")
+    if isinstance(error, FileNotFoundError) and Path(place).is_symlink():
+        target = readable_name(str(Path(place).readlink()))
+        return EvidenceError(f"{place}: a symbolic link to {target}, which is not there")
     advice = {
         FileNotFoundError: "no such file or folder",
         PermissionError: "no permission to read it; run as a user who may, or work on a copy",

@@ -2,6 +2,10 @@
 
 The parser is never asked for a count. What it returns is compared with the walk, and a chunk where the two differ
 goes to :mod:`evtxscan.evtx.mend`.
+
+It is not shown the tables of names and templates in a chunk's header. They lead to linked lists, and where damage has
+made a circle of one, the parser follows it for ever. All it does with them is read ahead: records name the offset of
+each name and template, and are rendered the same and as fast without.
 """
 
 from __future__ import annotations
@@ -15,7 +19,11 @@ from typing import Any, cast
 
 from evtx import PyEvtxParser
 
-from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC
+from evtxscan.evidence.evtx_layout import CHUNK_HEADER_SIZE, CHUNK_SIZE, FILE_HEADER_SIZE, FILE_MAGIC
+
+# Where a chunk's header has the tables of names and templates (MS-EVEN6 2.2.2): to its end.
+_TABLES = 128
+_NO_TABLES = bytes(CHUNK_HEADER_SIZE - _TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,10 @@ def render_xml(chunks: list[bytes]) -> Iterator[tuple[int, str] | RenderError]:
 def _open(chunks: list[bytes]) -> PyEvtxParser:
     if any(len(chunk) != CHUNK_SIZE for chunk in chunks):
         raise ValueError("a chunk has to be padded to 64 KiB before it is parsed")
-    return PyEvtxParser(io.BytesIO(file_header(len(chunks)) + b"".join(chunks)))
+    log = bytearray(file_header(len(chunks)) + b"".join(chunks))
+    for start in range(FILE_HEADER_SIZE, len(log), CHUNK_SIZE):
+        log[start + _TABLES : start + CHUNK_HEADER_SIZE] = _NO_TABLES
+    return PyEvtxParser(io.BytesIO(log))
 
 
 def _records(start: Callable[[], Iterator[Any]]) -> Iterator[tuple[int, str] | RenderError]:

@@ -3,6 +3,8 @@
 Each repair is of a fault that shows on public logs or made damage, and none of them asks the first parser:
 
 - Tables of names and templates are linked lists; where one of them runs in a circle, python-evtx never ends.
+- The end of the stream inside an element, which every zero byte is that damage has left there, is passed over: the
+  parser goes on through the rest of the chunk, for each record again. It is an error.
 - FILETIME goes through a floating-point number, which moves it by up to 2 us, and 0 becomes the year 1.
 - An array of strings loses strings or gains some where it begins with an empty one.
 
@@ -13,7 +15,7 @@ their hash, and templates that stand in another chunk, where it is told which.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -112,7 +114,16 @@ def _classes() -> tuple[Any, Any, Any]:
             known[offset] = Nodes.TemplateNode(chunk._buf, chunk.offset() + offset, chunk, instance)
         return known[offset]
 
+    elements, end = Nodes.BXmlNode._children, Nodes.SYSTEM_TOKENS.EndOfStreamToken
+
+    def children(node: Any, max_children: int | None = None, end_tokens: Sequence[int] = (end,)) -> Any:  # noqa: ANN401
+        found = elements(node, max_children, [*end_tokens, end])
+        if end not in end_tokens and found and isinstance(found[-1], Nodes.EndOfStreamNode):
+            raise ValueError("the stream ends inside an element")
+        return found
+
     for node, name, mended, header in (
+        (Nodes.BXmlNode, "_children", children, Header),
         (Nodes.RootNode, "template", lambda root: template(root.template_instance()), Header),
         (Nodes.TemplateInstanceNode, "template", template, StaleHeader),
         (Nodes.FiletimeTypeNode, "string", _filetime, Header),
@@ -138,11 +149,11 @@ class _Names(dict[int, Any]):
         return self._header.add_string(offset)
 
 
-def _mended(original: Callable[[Any], Any], mended: Callable[[Any], Any], header: type) -> Callable[[Any], Any]:
+def _mended(original: Callable[..., Any], mended: Callable[..., Any], header: type) -> Callable[..., Any]:
     """Return the method that works as mended in our chunks, and as ever for all other users of python-evtx."""
 
-    def method(node: Any) -> Any:  # noqa: ANN401 - nodes of python-evtx
-        return (mended if isinstance(node._chunk, header) else original)(node)
+    def method(node: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - nodes of python-evtx
+        return (mended if isinstance(node._chunk, header) else original)(node, *args, **options)
 
     return method
 

@@ -23,6 +23,7 @@ MAX_RECORDS = (CHUNK_SIZE - CHUNK_HEADER_SIZE) // MIN_RECORD_SIZE
 
 _CHUNK_HEADER = struct.Struct("<8sQQQQIIII")
 _RECORD_HEADER = struct.Struct("<4sIQQ")
+_ZEROS = bytes(CHUNK_SIZE)
 _U32 = struct.Struct("<I")
 _FILETIME = struct.Struct("<Q")
 _TYPE_FILETIME = 0x11
@@ -88,7 +89,7 @@ class ChunkWalk:
 
 def is_unused(chunk: bytes) -> bool:
     """Tell whether these bytes are a chunk no record was ever written to (no magic, nothing at its start)."""
-    return not chunk[:CHUNK_HEADER_SIZE].strip(b"\0") and RECORD_MAGIC not in chunk
+    return chunk == _ZEROS or (not chunk[:CHUNK_HEADER_SIZE].strip(b"\0") and RECORD_MAGIC not in chunk)
 
 
 def read_header(chunk: bytes) -> ChunkHeader:

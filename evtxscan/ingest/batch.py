@@ -135,8 +135,8 @@ def process_chunks(
     return Batch(results, groups, strings)
 
 
-def crashed_chunk(task: Task) -> Batch:
-    """Account for the one chunk of ``task``, on which the parser's process died: all its records are lost.
+def crashed_chunk(task: Task, detail: str) -> Batch:
+    """Account for the one chunk of ``task``, which no parser got through: all its records are lost, as ``detail`` says.
 
     Raises OSError when the file cannot be read.
     """
@@ -146,7 +146,6 @@ def crashed_chunk(task: Task) -> Batch:
         result = ChunkResult(task.first, hashlib.sha256(chunk).digest(), len(chunk), compressed)
         walk = walk_chunk(chunk)
         _describe(result, chunk, walk)
-        detail = "the parser's process died on this chunk"
         result.losses += [_loss(span, "parser_crashed", detail) for span in walk.spans]
         results.append(result)
     return Batch(results, [], [])

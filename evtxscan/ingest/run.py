@@ -24,7 +24,7 @@ from evtxscan.store.case import Case, explained
 
 # What is written between two commits: a kill costs this much work, and no record.
 _COMMIT_BYTES = 64 << 20
-# Below this, starting worker processes takes longer than the work.
+# Below this, starting several worker processes takes longer than the work.
 _SMALL_BYTES = 16 << 20
 
 
@@ -32,7 +32,9 @@ _SMALL_BYTES = 16 << 20
 class Options:
     """How to ingest. ``jobs`` None: all cores; ``only``: ECS categories to store; hashes are hex.
 
-    ``slack``: make events of stale records, too; ``hash_images``: hash disk images, too, and not archives only.
+    ``slack``: make events of stale records, too; ``hash_images``: hash disk images, too, and not archives only;
+    ``isolated``: read in worker processes, so that a parser that crashes or hangs costs a chunk; False is for who has
+    brought a process along for that.
     """
 
     jobs: int | None = None
@@ -41,6 +43,7 @@ class Options:
     expected_sha256: str | None = None
     slack: bool = True
     hash_images: bool = False
+    isolated: bool = True
 
 
 @dataclass(slots=True)
@@ -152,6 +155,8 @@ class _Ingestion:
             jobs = self._options.jobs or os.cpu_count() or 1
             if sum(source.size for source in sources) < _SMALL_BYTES:
                 jobs = 1
+            if not self._options.isolated:
+                jobs = 0
             self._case.db.execute("BEGIN IMMEDIATE")
             for task, result in run_tasks(self._tasks(sources), jobs, self._known_chunks()):
                 planned = self._planned.popleft()
@@ -230,7 +235,10 @@ class _Ingestion:
         summary = reading.summary
         again = self._hash(reading, after)
         if summary.error is None:
-            summary.error = "; ".join(self._problems(reading, again)) or None
+            try:
+                summary.error = "; ".join(self._problems(reading, again)) or None
+            except EvidenceError as error:  # it is gone by now
+                summary.error = str(error)
         state = "complete" if summary.error is None else "failed"
         self._writer.close_source(reading.row, state, summary.counts, summary.error)
         summary.losses = self._losses(reading.row)
@@ -241,10 +249,16 @@ class _Ingestion:
         summary = reading.summary
         expected = self._expected
         problems: list[str] = []
+        size = reading.source.size_now()
         if again != summary.sha256:
             problems.append(
                 f"changed while it was read (SHA-256 {summary.sha256} before, {again} after);"
                 " work on a copy that nothing writes to"
+            )
+        elif size != summary.size:
+            problems.append(
+                f"changed between being found ({summary.size:,} bytes) and being read ({size:,} bytes);"
+                " ingest it again, and work on a copy that nothing writes to"
             )
         elif expected and expected.lower() != summary.sha256:
             problems.append(f"SHA-256 is {summary.sha256}, but {expected.lower()} was expected")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import platform
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +26,7 @@ _CACHE_KIB = 32 * 1024
 _WAIT_SECONDS = 10
 # One INSERT for each kind of record: a busy log has hundreds.
 _STATEMENTS = 1024
+_PACKAGES = ("evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils")
 _DAMAGED = "the case is damaged; restore a copy or ingest the evidence again"
 
 
@@ -88,15 +91,18 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that can change a result: evtxscan, its parsers, its mapping, Python and SQLite."""
-    packages = ["evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils"]
-    found = {name: metadata.version(name) for name in packages}
     return {
         "evtxscan": __version__,
         "mapping": schema.digest("ecs"),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        **found,
+        **{name: _version(name) for name in _PACKAGES},
     }
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)  # reads and parses a file each time
 
 
 def create_or_open(path: Path) -> Case:
@@ -145,6 +151,8 @@ def _is_empty(path: Path) -> bool:
 
 
 def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise CaseError(f"{path}: not a case of evtxscan (no regular file); name another file with --case")
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
@@ -169,7 +177,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _migrated(path: Path, db: sqlite3.Connection) -> Case:
     names = migrations()
-    if db.execute("PRAGMA user_version").fetchone()[0] == len(names):
+    if _version_of(db) == len(names):
         return Case(path, db)
     import sqlite_utils  # noqa: PLC0415 - slow to import, and only needed for a case that is new or old
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415
@@ -178,8 +186,18 @@ def _migrated(path: Path, db: sqlite3.Connection) -> Case:
     for number, name in enumerate(names, 1):
         steps(name=name)(_Step(name, number))
     with explained(path):
-        steps.apply(sqlite_utils.Database(db))
+        while (version := _version_of(db)) < len(names):
+            try:
+                steps.apply(sqlite_utils.Database(db))
+            except sqlite3.OperationalError:
+                if _version_of(db) == version:
+                    raise
+                time.sleep(0.05)  # another process makes the same case: it has got further, and this one goes on there
     return Case(path, db)
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 class _Step:
@@ -219,7 +237,10 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    if extended == sqlite3.SQLITE_READONLY_DBMOVED:
+        return "the case was moved or deleted while it was written; run the same command again"
+    code = extended & 0xFF
     return {
         sqlite3.SQLITE_FULL: "the disk is full; free space and run the same command again, nothing stored is lost",
         sqlite3.SQLITE_BUSY: "another program is using the case; wait for it to end and run the command again",

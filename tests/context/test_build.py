@@ -269,3 +269,13 @@ def test_a_case_is_read_without_a_rebuild(tmp_path: Path) -> None:
         copy = Case(tmp_path / "copy.db", case.db)
         assert not ensure(copy)
         assert contents(copy) == before
+
+
+def test_starts_that_only_sysmon_has(tmp_path: Path) -> None:
+    """Catches an error where no log has a 4688 and one process id starts twice at once. Found by fuzzing."""
+    machines = [Machine("WS-1"), Machine("WS-2")]
+    for machine in machines:
+        for number in range(2):
+            machine.sysmon_start(START + number, 4000, number + 1)
+    with case_of(tmp_path, *machines) as case:
+        assert case.db.execute("SELECT count(*) FROM process").fetchone() == (4,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -111,3 +112,15 @@ def test_a_table_that_runs_in_a_circle_ends(tmp_path: Path, table: tuple[int, in
     struct.pack_into("<I", chunk, 124, zlib.crc32(chunk[128:512], zlib.crc32(chunk[:120])))
     span = walk_chunk(bytes(chunk)).spans[0]
     assert SecondParser(bytes(chunk)).xml(span.offset)
+
+
+@pytest.mark.parametrize("place", [100, 300, 600])
+def test_zeros_in_an_element(tmp_path: Path, place: int) -> None:
+    """Catches python-evtx going through the rest of a chunk byte by byte, and half a record taken for a whole one."""
+    logs.write(tmp_path / "log.evtx", logs.mixed(60))
+    chunk = (tmp_path / "log.evtx").read_bytes()[4096 : 4096 + 65536]
+    first = walk_chunk(chunk).spans[0].offset
+    parser = SecondParser(chunk[: first + place].ljust(65536, b"\0"))
+    begun = time.process_time()
+    assert isinstance(parser.xml(first), RenderError)
+    assert time.process_time() - begun < 0.2

@@ -76,6 +76,15 @@ def zero_chunk(data: bytearray, random: Random) -> None:
     data[start + first : start + last] = bytes(last - first)
 
 
+def zero_sectors(data: bytearray, random: Random) -> None:
+    """Zero up to eight sectors in a row, of 512 or 4,096 bytes: what a disk never got to write."""
+    sector = random.choice((512, 4096))
+    if len(data) >= sector:
+        start = random.randrange(len(data) // sector) * sector
+        end = min(start + sector * random.choice((1, 1, 2, 8)), len(data))
+        data[start:end] = bytes(end - start)
+
+
 def swap_chunks(data: bytearray, random: Random) -> None:
     """Exchange two chunks."""
     one, other = _some_chunk(data, random), _some_chunk(data, random)
@@ -158,6 +167,7 @@ MUTATIONS: dict[str, Mutation] = {
         flip_bits_of_records,
         truncate,
         zero_chunk,
+        zero_sectors,
         swap_chunks,
         repeat_chunk,
         impossible_size,

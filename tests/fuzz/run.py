@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,10 +20,12 @@ from tests.fuzz.promises import Checker
 from tests.integration import logs
 
 EVIDENCE = Path(__file__).parents[2] / "testdata" / "evidence"
+SECTOR = 512
+_MEMORY = Path("/dev/shm")  # noqa: S108 - waiting for a disk took two thirds of the time, and is tested elsewhere
 LIMIT = 10.0  # seconds for one file
 _PATIENCE = 6  # times the limit that a mutant may take on a busy machine
 _LARGEST = 300 << 10  # larger logs are slow, and show nothing that smaller ones do not
-_THOROUGH = 25  # one mutant of so many goes through the other commands as well
+_THOROUGH = 100  # one mutant of so many goes through the other commands as well: they take much longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,9 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did and found."""
+    """What a run did and found. ``next``: the number to begin with when going on."""
 
+    next: int = 0
     mutants: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
@@ -59,8 +62,15 @@ def originals() -> list[tuple[str, bytes]]:
     return found + [(path.name, data) for path in paths if (data := path.read_bytes()).startswith(b"ElfFile")]
 
 
-def mutant_of(originals: Sequence[tuple[str, bytes]], seed: int, number: int) -> tuple[str, bytes, bytes, list[str]]:
-    """Return the log, its bytes, the mutant's bytes and the mutations of a mutant, which seed and number determine."""
+def mutant_of(
+    originals: Sequence[tuple[str, bytes]], seed: int | None, number: int
+) -> tuple[str, bytes, bytes, list[str]]:
+    """Return the log, its bytes, the mutant's bytes and the mutations of a mutant, which seed and number determine.
+
+    Without a seed, mutants are the logs in order, each cut at every 512 bytes. Raises IndexError behind the last one.
+    """
+    if seed is None:
+        return _cut(originals, number)
     random = Random(f"{seed}:{number}")  # noqa: S311 - repeatable, not secret
     # Half of them of what is shipped: the public logs are many and differ little.
     pool = originals if random.random() < 0.5 else originals[:6]
@@ -69,36 +79,56 @@ def mutant_of(originals: Sequence[tuple[str, bytes]], seed: int, number: int) ->
     return name, data, mutant, names
 
 
-def run(
-    *, seed: int = 0, first: int = 0, count: int | None = None, seconds: float | None = None, jobs: int = 1,
-    keep: Path | None = None, limit: float = LIMIT,
-) -> Report:  # fmt: skip
-    """Check mutants from number ``first`` on, until ``count`` are done or ``seconds`` are over.
+def _cut(originals: Sequence[tuple[str, bytes]], number: int) -> tuple[str, bytes, bytes, list[str]]:
+    for name, data in originals:
+        cuts = -(-len(data) // SECTOR)
+        if number < cuts:
+            return name, data, data[: number * SECTOR], [f"cut at {number * SECTOR:,}"]
+        number -= cuts
+    raise IndexError(number)
 
-    ``keep``: folder for the bytes of those that fail.
+
+def all_cuts(originals: Sequence[tuple[str, bytes]]) -> int:
+    """Return how many mutants there are without a seed."""
+    return sum(-(-len(data) // SECTOR) for _, data in originals)
+
+
+def run(
+    *, seed: int | None = 0, first: int = 0, count: int | None = None, seconds: float | None = None, jobs: int = 1,
+    keep: Path | None = None, limit: float = LIMIT, tell: Callable[[Report, Failure | None], None] | None = None,
+) -> Report:  # fmt: skip
+    """Check mutants from number ``first`` on, until ``count`` are done, ``seconds`` are over, or it is interrupted.
+
+    ``keep``: folder for the bytes of those that fail. ``tell`` is called for each mutant that fails, and now and then.
     """
     known = originals()
-    report = Report()
-    started = time.monotonic()
-    numbers = iter(range(first, first + count)) if count is not None else iter(range(first, 2**62))
+    if seed is None:
+        count = min(all_cuts(known) - first, 2**62 if count is None else count)
+    report = Report(next=first)
+    started = told = time.monotonic()
+    last = first + count if count is not None else 2**62
     workers = [_Worker(seed, limit) for _ in range(jobs)]
+
+    def number() -> int | None:
+        over = seconds is not None and report.mutants and time.monotonic() - started > seconds
+        if over or report.next >= last:
+            return None
+        report.next += 1
+        return report.next - 1
+
     try:
         for worker in workers:
-            worker.give(next(numbers, None))
+            worker.give(number())
         while any(worker.number is not None for worker in workers):
             for worker in _ready(workers):
-                number, problem, taken = worker.take()
-                name, _, mutant, names = mutant_of(known, seed, number)
-                report.mutants += 1
-                report.slowest = max(report.slowest, taken)
-                report.mutations.update(names)
-                if problem:
-                    report.failures.append(Failure(number, name, tuple(names), problem))
-                    if keep:
-                        keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{seed}-{number}.evtx").write_bytes(mutant)
-                over = seconds is not None and time.monotonic() - started > seconds
-                worker.give(None if over else next(numbers, None))
+                failure = _take(worker, known, report, keep)
+                report.seconds = time.monotonic() - started
+                if tell and (failure or time.monotonic() - told > 60):
+                    tell(report, failure)
+                    told = time.monotonic()
+                worker.give(number())
+    except KeyboardInterrupt:
+        report.next = min((w.number for w in workers if w.number is not None), default=report.next)
     finally:
         for worker in workers:
             worker.stop()
@@ -106,11 +136,27 @@ def run(
     return report
 
 
+def _take(worker: _Worker, known: Sequence[tuple[str, bytes]], report: Report, keep: Path | None) -> Failure | None:
+    number, problem, taken = worker.take()
+    name, _, mutant, names = mutant_of(known, worker.seed, number)
+    report.mutants += 1
+    report.slowest = max(report.slowest, taken)
+    report.mutations.update(names if worker.seed is not None else ["cut"])
+    if not problem:
+        return None
+    failure = Failure(number, name, tuple(names), problem)
+    report.failures.append(failure)
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{'cut' if worker.seed is None else worker.seed}-{number}.evtx").write_bytes(mutant)
+    return failure
+
+
 class _Worker:
     """A process that checks one mutant at a time; it is replaced when it dies or hangs."""
 
-    def __init__(self, seed: int, limit: float) -> None:
-        self._seed = seed
+    def __init__(self, seed: int | None, limit: float) -> None:
+        self.seed = seed
         self._limit = limit
         self.number: int | None = None
         self._since = self._used = 0.0
@@ -119,7 +165,7 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(other, self._seed), daemon=True)
+        self.process: BaseProcess = context.Process(target=_work, args=(other, self.seed), daemon=True)
         self.process.start()
         other.close()
         self.connection.recv()  # it has imported everything: from now on the time counts
@@ -176,9 +222,9 @@ def _ready(workers: list[_Worker]) -> Iterator[_Worker]:
     yield from (w for connection, w in busy.items() if id(connection) in answered or w.is_late)
 
 
-def _work(connection: Connection, seed: int) -> None:
+def _work(connection: Connection, seed: int | None) -> None:
     known = originals()
-    with tempfile.TemporaryDirectory(prefix="evtxscan-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="evtxscan-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         checker = Checker(Path(folder))
         connection.send(None)
         while True:
@@ -189,7 +235,7 @@ def _work(connection: Connection, seed: int) -> None:
             connection.send(check(checker, known, seed, number))
 
 
-def check(checker: Checker, known: Sequence[tuple[str, bytes]], seed: int, number: int) -> str | None:
+def check(checker: Checker, known: Sequence[tuple[str, bytes]], seed: int | None, number: int) -> str | None:
     """Return what is wrong with a mutant, None where nothing is."""
     _, original, mutant, _ = mutant_of(known, seed, number)
     try:

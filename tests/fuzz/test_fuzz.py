@@ -44,6 +44,15 @@ def test_every_mutation_changes_something(name: str, log: bytes) -> None:
     assert changed >= 5
 
 
+def test_every_cut_is_tried() -> None:
+    """Catches a log whose cuts are left out, and a run that cannot be gone on with."""
+    originals = [("a", bytes(1025)), ("b", bytes(512))]
+    cuts = [len(fuzz.mutant_of(originals, None, number)[2]) for number in range(fuzz.all_cuts(originals))]
+    assert cuts == [0, 512, 1024, 0]
+    report = fuzz.run(seed=None, first=2, count=3, jobs=1)
+    assert (report.failures, report.mutants, report.next) == ([], 3, 5)
+
+
 def test_a_mutant_is_made_of_its_number(log: bytes) -> None:
     assert mutate(log, Random("0:7")) == mutate(log, Random("0:7"))  # noqa: S311
     assert mutate(log, Random("0:7")) != mutate(log, Random("0:8"))  # noqa: S311

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration import content, eager, logs
 from tests.integration.bulk import make
 from tests.integration.command import EVIDENCE, TESTDATA, Done, evtxscan
+from tests.integration.started import Started, Whole
+
+_FILES = 4
+_CHUNKS = 48
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +53,28 @@ def bulk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = make(tmp_path_factory.mktemp("bulk") / "evidence")
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evidence of many chunks with few records each."""
+    folder = tmp_path_factory.mktemp("sparse") / "evidence"
+    for number in range(_FILES):
+        events = logs.mixed(3 * _CHUNKS, first=number * 10_000)
+        logs.write(folder / f"{number}.evtx", events, first_record_id=1 + number * 10_000, per_chunk=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(sparse: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The ingest that others are compared with."""
+    case = tmp_path_factory.mktemp("whole") / "case.db"
+    begun = time.monotonic()
+    started = Started("ingest", sparse, "--case", case, "--jobs", "2", program=[eager.__file__])
+    before = started.until(case.exists) - begun
+    assert started.end() == 0
+    seconds = time.monotonic() - begun
+    assert content.faults(case) == []
+    found = content.content(case)
+    assert len(found["events"]) == 3 * _CHUNKS * _FILES
+    return Whole(found, before, seconds)

@@ -507,6 +507,10 @@ ODD_NAMES: list[bytes] = [
     "bidi \u202exfdp.evtx".encode(),
     b"-rf.evtx",
     b"<script>alert(1)<'\"%s{}.evtx",
+    b"\x01\x07\x1b]0;title\x07.evtx",
+    b"'; DROP TABLE event; --.evtx",
+    b"--case",
+    b"n" * 250 + b".evtx",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Kills ingests at random moments, and completes them: ``python -m tests.kills --help``."""
