@@ -105,9 +105,11 @@ def _findings(case: Case) -> Iterator[bytes]:
 
 
 def _verdicts(case: Case) -> Iterator[bytes]:
-    rows = case.db.execute("SELECT rule, host, verdict, events, missing FROM verdict ORDER BY rule, host")
-    for rule, host, verdict, events, missing in rows:
+    rows = case.db.execute('SELECT rule, host, verdict, events, missing, "window" FROM verdict ORDER BY rule, host')
+    for rule, host, verdict, events, missing, window in rows:
         told = {"rule": rule, "host": host, "verdict": verdict, "events": events, "missing": orjson.loads(missing)}
+        if window is not None:  # of a case that an earlier version made
+            told["window"] = orjson.loads(window)
         yield orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
