@@ -8,9 +8,14 @@ from collections.abc import Iterable
 
 from evtxscan.context.pairing import fold
 from evtxscan.ecs.convert import MAX_LONG
+from evtxscan.ecs.documents import END, START
 
 _KERNEL_CLOCK = ("Microsoft-Windows-Kernel-General", "System", "1")
 _SECURITY_CLOCK = "security/4616"
+
+
+# Documents that name processes by ids of their own tell what Sysmon's records do.
+_TELLS_AS = {START: "sysmon/1", END: "sysmon/5"}
 
 
 class Kinds:
@@ -23,7 +28,7 @@ class Kinds:
         rows = db.execute("SELECT id, mapping, provider, channel, code FROM kind ORDER BY id")
         for kind, mapping, provider, channel, code in rows:
             self.log[kind] = channel or ""
-            self._by_mapping[mapping].append(kind)
+            self._by_mapping[_TELLS_AS.get(mapping, mapping)].append(kind)
             if mapping == _SECURITY_CLOCK or (provider, channel, code) == _KERNEL_CLOCK:
                 self.clock.append(kind)
 

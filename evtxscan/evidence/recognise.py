@@ -16,7 +16,8 @@ from evtxscan.evidence.evtx_layout import (
     FILE_MAGIC,
     RECORD_MAGIC,
 )
-from evtxscan.evidence.source import open_file
+from evtxscan.evidence.ndjson import has_documents, may_have_documents, read_ahead, why_not
+from evtxscan.evidence.source import Form, open_file
 
 # A log whose file header is gone is known by any of its first chunks.
 _CHUNKS_TRIED = 16
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     """What a file can be that has event logs, or is one; the values are read by people."""
 
     LOG = "event log"
+    DOCUMENTS = "NDJSON of event documents"
     ZIP = "zip archive"
     TAR = "tar archive"
     SEVENZIP = "7z archive"
@@ -43,6 +45,8 @@ class Kind(StrEnum):
     RAW = "raw disk image"
 
 
+FORMS: dict[Kind | None, Form] = {Kind.LOG: "evtx", Kind.DOCUMENTS: "ndjson"}
+"""What events are read from, and what a source calls it."""
 IMAGES = frozenset({Kind.EWF, Kind.VMDK, Kind.VHD, Kind.VHDX, Kind.QCOW, Kind.RAW})
 # APPNOTE.TXT; 7zFormat.txt; RFC 1952; bzip2; the xz and Zstandard format documents; libyal's of the images.
 _MAGIC = (
@@ -79,8 +83,20 @@ def examine(file: BinaryIO) -> Nature:
     head = _read(file, FILE_HEADER_SIZE)
     kind = _kind(head)
     if kind is None and head:
-        kind = Kind.LOG if _has_chunk(file) else _disk(head)
+        ahead = b""
+        if may_have_documents(head):
+            ahead = read_ahead(head, file)
+            kind = Kind.DOCUMENTS if has_documents(head + ahead) else None
+        kind = kind or (Kind.LOG if _has_chunk(_again(ahead, file) if ahead else file) else _disk(head))
     return Nature(kind, "" if kind else _no_log(head), head)
+
+
+def _again(ahead: bytes, file: BinaryIO) -> BinaryIO:
+    """Return a file from where it was before these bytes of it were read, to be read forward."""
+    if file.seekable():
+        file.seek(-len(ahead), io.SEEK_CUR)
+        return file
+    return io.BytesIO(ahead + _read(file, max(0, _CHUNKS_TRIED * CHUNK_SIZE - len(ahead))))
 
 
 def is_tar(head: bytes) -> bool:
@@ -147,7 +163,7 @@ def _no_log(head: bytes) -> str:
         return "empty file"
     if head.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; fetch the file it stands for"
-    return "not an event log (neither a file header nor a chunk of the EVTX format)"
+    return why_not(head) or "not an event log (neither a file header nor a chunk of the EVTX format)"
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
