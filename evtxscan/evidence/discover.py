@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
@@ -132,12 +132,14 @@ def _take(candidate: Candidate, found: Found, look: Look) -> None:
     except OSError as error:
         found.errors.append(unreadable(path, error))
         return
+    if nature.kind is Kind.EXPORT and candidate.named:
+        nature = replace(nature, kind=Kind.DOCUMENTS)
     if form := FORMS.get(nature.kind):
         head = nature.head[:HEAD_SIZE]
         found.sources.append(
             Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head, form=form)
         )
-    elif nature.kind is not None:
+    elif nature.kind is not None and nature.kind is not Kind.EXPORT:
         before = len(found.sources)
         files = _open(candidate, nature, size, found, look)
         if len(found.sources) > before:

@@ -152,14 +152,28 @@ def has_documents(start: bytes) -> bool:
     return any(_is_document(line) for line in start.removeprefix(UTF8_MARK).split(b"\n", _LINES_TRIED)[:_LINES_TRIED])
 
 
+def is_export(start: bytes) -> bool:
+    """Tell whether what :func:`has_documents` is true of was written by evtxscan itself."""
+    for line in start.split(b"\n", _LINES_TRIED)[:_LINES_TRIED]:
+        document = _document(line)
+        if document is not None and is_event(document):
+            ours = document.get("evtxscan")
+            return isinstance(ours, dict) and "provenance" in ours
+    return False
+
+
 def _is_document(line: bytes) -> bool:
-    if not line.lstrip().startswith(b"{"):
-        return False
-    try:
-        document = source_of(orjson.loads(line))
-    except orjson.JSONDecodeError:
-        return False
+    document = _document(line)
     return document is not None and is_event(document)
+
+
+def _document(line: bytes) -> dict[str, Any] | None:
+    if not line.lstrip().startswith(b"{"):
+        return None
+    try:
+        return source_of(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def why_not(head: bytes) -> str | None:

@@ -16,7 +16,7 @@ from evtxscan.evidence.evtx_layout import (
     FILE_MAGIC,
     RECORD_MAGIC,
 )
-from evtxscan.evidence.ndjson import has_documents, may_have_documents, read_ahead, why_not
+from evtxscan.evidence.ndjson import has_documents, is_export, may_have_documents, read_ahead, why_not
 from evtxscan.evidence.source import Form, open_file
 
 # A log whose file header is gone is known by any of its first chunks.
@@ -29,7 +29,8 @@ class Kind(StrEnum):
     """What a file can be that has event logs, or is one; the values are read by people."""
 
     LOG = "event log"
-    DOCUMENTS = "NDJSON of event documents"
+    DOCUMENTS = "file of event documents (NDJSON)"
+    EXPORT = "export of evtxscan"
     ZIP = "zip archive"
     TAR = "tar archive"
     SEVENZIP = "7z archive"
@@ -47,6 +48,7 @@ class Kind(StrEnum):
 
 FORMS: dict[Kind | None, Form] = {Kind.LOG: "evtx", Kind.DOCUMENTS: "ndjson"}
 """What events are read from, and what a source calls it."""
+_OWN_EXPORT = "an export of evtxscan, which says where its evidence lies; to take it as documents, name the file itself"
 IMAGES = frozenset({Kind.EWF, Kind.VMDK, Kind.VHD, Kind.VHDX, Kind.QCOW, Kind.RAW})
 # APPNOTE.TXT; 7zFormat.txt; RFC 1952; bzip2; the xz and Zstandard format documents; libyal's of the images.
 _MAGIC = (
@@ -86,9 +88,16 @@ def examine(file: BinaryIO) -> Nature:
         ahead = b""
         if may_have_documents(head):
             ahead = read_ahead(head, file)
-            kind = Kind.DOCUMENTS if has_documents(head + ahead) else None
+            kind = _of_lines(head + ahead)
         kind = kind or (Kind.LOG if _has_chunk(_again(ahead, file) if ahead else file) else _disk(head))
-    return Nature(kind, "" if kind else _no_log(head), head)
+    return Nature(kind, _OWN_EXPORT if kind is Kind.EXPORT else "" if kind else _no_log(head), head)
+
+
+def _of_lines(start: bytes) -> Kind | None:
+    """Tell what the lines are that a file begins with."""
+    if not has_documents(start):
+        return None
+    return Kind.EXPORT if is_export(start) else Kind.DOCUMENTS
 
 
 def _again(ahead: bytes, file: BinaryIO) -> BinaryIO:

@@ -98,7 +98,7 @@ class _Search:
             self._take_log(member, path, nature.head[:HEAD_SIZE], form)
         elif nature.kind in IMAGES:
             self._take_image(member, path, nature)
-        elif nature.kind is None:
+        elif nature.kind is None or nature.kind is Kind.EXPORT:
             self.skipped.append(Skipped(path, self.argument, nature.reason))
         elif container.depth == MAX_NESTING:
             self.errors.append(
