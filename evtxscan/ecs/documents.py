@@ -6,23 +6,27 @@ the event's ``data``, under :data:`OWN`, by their dotted names; the case knows w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import orjson
 
 from evtxscan.ecs.columns import PACKED, catalogue
 from evtxscan.ecs.kind import Kind
-from evtxscan.ecs.mapping import OWN, Mapping, mapping_for
+from evtxscan.ecs.mapping import OWN, Mapping, mapping_for, unpack
 from evtxscan.ecs.raw import RAW
-from evtxscan.ecs.resolve import ABSENT, Absent, Column, Constant, Derived, Json, Resolution
+from evtxscan.ecs.resolve import ABSENT, Absent, Cell, Column, Constant, Derived, Json, Resolution, Values
 from evtxscan.ecs.tables import EventTable
 from evtxscan.ecs.taken import derivables
 
 ANY: Final = "*"
 """Stands for all names where documents of one kind have too many different ones to be listed."""
+
+SHARED: Final = ("agent.", "cloud.", "elastic.", "host.", "observer.", "organization.")
+"""Beginnings of the names of fields that are the same in all documents of a host: they share the packed column."""
 
 START, END, OTHER = "document/process_start", "document/process_end", "document"
 """Mappings of documents that were not made of a Windows event."""
@@ -53,14 +57,45 @@ class DocumentMapping(Mapping):
             parts = field.split(".")
             for size in range(len(parts), 0, -1):
                 name = ".".join(parts[:size])
+                if name in self.own and name.startswith(SHARED):
+                    return _shared(name, ".".join(parts[size:]), stored)
                 if name in self.own:
                     otherwise = stored if isinstance(stored, Column | Derived) else None
                     return Json((OWN, name), ".".join(parts[size:]), otherwise)
         if stored is None:
             stored = Mapping.resolve(self, kind, field) if self.fixed is None else ABSENT
         if ANY in self.own and field != "@timestamp" and isinstance(stored, Column | Derived | Absent):
-            return Json((OWN, field), "", None if isinstance(stored, Absent) else stored)
+            otherwise = None if isinstance(stored, Absent) else stored
+            return _shared(field, "", stored) if field.startswith(SHARED) else Json((OWN, field), "", otherwise)
         return stored
+
+
+def _shared(name: str, inside: str, stored: Resolution | None) -> Derived:
+    """Return where a field is that stands in the packed column, or else in a column of its own."""
+    if isinstance(stored, Column):
+        return Derived((PACKED, stored.name), _pick_first(name, inside))
+    if isinstance(stored, Derived) and stored.inputs == ("host.name",):
+        return Derived((PACKED, "host.name"), _pick_first(name, inside, stored.fn))
+    return Derived((PACKED,), _pick(name, inside))
+
+
+@cache
+def _pick(name: str, inside: str) -> Callable[[Cell], Values]:
+    place = Json((OWN, name), inside)
+
+    def pick(packed: Cell) -> Values:
+        shared = unpack(packed).get(OWN) if isinstance(packed, str) else None
+        return place.values(shared[name]) if isinstance(shared, dict) and name in shared else ()
+
+    return pick
+
+
+@cache
+def _pick_first(
+    name: str, inside: str, otherwise: Callable[[Cell], Values] = lambda cell: () if cell is None else (cell,)
+) -> Callable[[Cell, Cell], Values]:
+    pick = _pick(name, inside)
+    return lambda packed, cell: pick(packed) or otherwise(cell)
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +117,7 @@ def _taken(kind: Kind, known: Mapping, own: frozenset[str]) -> Mapping:
     fields: dict[str, Column | Derived] = {
         name: Column(name) for name in catalogue() if name not in (PACKED, "winlog.time_created", "winlog.record_id")
     }
-    fields["host.id"] = Derived(("host.name",), lambda name: () if name is None else (name.lower(),))
+    fields["host.id"] = Derived(("host.name",), _lower)
     fields["winlog.record_id"] = Derived(("winlog.record_id",), lambda number: () if number is None else (str(number),))
     fields |= {name: Derived((how.column,), how.function) for name, how in follows.items()}
     for name in fixed:
@@ -98,6 +133,10 @@ def _taken(kind: Kind, known: Mapping, own: frozenset[str]) -> Mapping:
     )
     lists = frozenset(name for name, how in follows.items() if how.is_list)
     return DocumentMapping(table, fields, tuple(fields.items()), lists, own=own, fixed=fixed)
+
+
+def _lower(name: Cell) -> Values:
+    return () if name is None else (str(name).lower(),)
 
 
 def _id(kind: Kind, known: Mapping, fixed: Dict[str, Any]) -> str:

@@ -7,22 +7,29 @@ taken as it is (:mod:`evtxscan.ecs.taken`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from evtxscan.evtx.filetime import MAX_TICKS, from_iso, to_iso
+from evtxscan.evtx.filetime import MAX_TICKS, TICKS_PER_SECOND, from_iso, to_iso
 
 MAX_DEPTH: Final = 64
 """Objects nested deeper are refused; Elasticsearch takes 20."""
 MAX_FIELDS: Final = 10_000
 """Elasticsearch takes 1,000 in a whole index unless told otherwise, and Elastic's own packages tell it at most this."""
 
+_NONE = type(None)
+
 OURS: Final = "evtxscan"
 """The part of a document that evtxscan itself adds on export."""
 
 _EPOCH_TICKS = 116_444_736_000_000_000  # 1970-01-01
 _MILLISECOND = 10_000
+_IN_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?Z", re.ASCII)
+_NO_DECIMALS, _SEVEN_DECIMALS = len("2020-05-18T13:20:05Z"), len("2020-05-18T13:20:05.5373678Z")
+_DECIMALS = 9
 _LONGEST_EPOCH = 14  # digits of milliseconds up to the year 5138
 
 
@@ -36,15 +43,20 @@ class IncomingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time: ticks, and its text in UTC with the digits that were recorded."""
+    """A time: ticks, and its text in UTC with the digits that were recorded (at most nine decimals)."""
 
     ticks: int
     text: str
 
     @property
     def is_plain(self) -> bool:
-        """Whether the ticks alone give the text back."""
-        return to_iso(self.ticks) == self.text
+        """Whether the ticks alone give the text back: it has seven decimals."""
+        return len(self.text) == _SEVEN_DECIMALS
+
+    @property
+    def as_recorded(self) -> str:
+        """The text as the bulk parser writes TimeCreated: six decimals."""
+        return f"{(self.text[:-1] + '.' if len(self.text) == _NO_DECIMALS else self.text[:-1]):0<26}"[:26] + "Z"
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +141,11 @@ def moment(value: object) -> Moment | None:
     text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not text.isascii() or not text[:1].isdigit():
         return None
-    if text.isdigit() and len(text) > 4:
+    if _IN_UTC.fullmatch(text) and (minute := _minute(text[:16])) is not None:
+        fraction = text[20:-1]
+        ticks = minute + int(text[17:19]) * TICKS_PER_SECOND + int(f"{fraction:0<7}"[:7])
+        return Moment(ticks, text if len(fraction) <= _DECIMALS else f"{text[:29]}Z")
+    if text.isdigit() and len(text) > len("9999"):
         return _of_epoch(text)
     try:
         ticks = from_iso(text)
@@ -138,9 +154,19 @@ def moment(value: object) -> Moment | None:
     if not 0 <= ticks <= MAX_TICKS:
         return None
     _, _, rest = text.partition(".")
-    fraction = rest[: len(rest) - len(rest.lstrip("0123456789"))][:9]
+    fraction = rest[: len(rest) - len(rest.lstrip("0123456789"))][:_DECIMALS]
     seconds = to_iso(ticks, 0)
     return Moment(ticks, f"{seconds[:-1]}.{fraction}Z" if fraction else seconds)
+
+
+@lru_cache(maxsize=4096)
+def _minute(text: str) -> int | None:
+    """Return the ticks of a minute, None where there is none such or it lies before 1601."""
+    try:
+        ticks = from_iso(f"{text}:00")
+    except ValueError:
+        return None
+    return ticks if ticks >= 0 else None
 
 
 def _of_epoch(digits: str) -> Moment | None:
@@ -148,6 +174,21 @@ def _of_epoch(digits: str) -> Moment | None:
         return None
     ticks = _EPOCH_TICKS + int(digits) * _MILLISECOND
     return Moment(ticks, to_iso(ticks, 3))
+
+
+def split_event_data(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
+    """Take winlog.event_data out of a document where it is all in one place and nothing in it has parts.
+
+    So it need not be made flat; None where that is not so.
+    """
+    winlog = document.get("winlog")
+    data = winlog.get("event_data") if isinstance(winlog, dict) else None
+    if not isinstance(data, dict) or any("." in key for key in (*document, *winlog)):  # type: ignore[misc]
+        return document, None
+    if not {str, int, bool, float, _NONE}.issuperset(map(type, data.values())):
+        return document, None
+    others = {name: value for name, value in winlog.items() if name != "event_data"}  # type: ignore[union-attr]
+    return {**document, "winlog": others}, {name: value for name, value in data.items() if value is not None}
 
 
 def is_raw(flat: Mapping[str, Any]) -> bool:

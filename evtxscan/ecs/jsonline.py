@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,7 +18,9 @@ import orjson
 from evtxscan.ecs.incoming import IncomingError
 
 _MAX_UNSIGNED, _MIN_LONG = 2**64 - 1, -(2**63)
-_LARGE_NUMBER = re.compile(rb"[:,\[][ \t]*-?[0-9]{19}")
+# A quote stands in a text where an odd number of backslashes is before it.
+_ESCAPED_QUOTE = re.compile(rb'(\\+)"[: \t\r]')
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\ud800-\udfff]")
 _UNKNOWN = "\ufffd"
 
@@ -49,7 +52,7 @@ def parse_slowly(line: bytes) -> Parsed:
         text, is_mended = line.decode(errors="replace"), True
     try:
         value = _READER.decode(text)
-        if "\\u" in text and (mended := _without_halves(value)) != value:
+        if _ESCAPED_HALF.search(text) and (mended := _without_halves(value)) != value:
             return Parsed(mended, is_mended=True)
     except RecursionError:
         raise IncomingError("too_deep", "its values are nested too deep to be read") from None
@@ -64,23 +67,37 @@ def _may_lose(line: bytes, value: object) -> bool:
     Behind each name stands a quote and a colon. Where there are no more of these than names in the value, each name
     was there once.
     """
+    known = _names_in(value)
     names = line.count(b'":') + line.count(b'" ') + line.count(b'"\t') + line.count(b'"\r')
-    if b'\\\\"' not in line:  # else a backslash before a quote may be one itself
-        names -= line.count(b'\\":') + line.count(b'\\" ') + line.count(b'\\"\t') + line.count(b'\\"\r')
-    return names != _names_in(value) or _LARGE_NUMBER.search(line) is not None
+    return names != known and names - sum(len(found) & 1 for found in _ESCAPED_QUOTE.findall(line)) != known
 
 
 def _names_in(value: object) -> int:
-    """Return how many names the objects of a value have; orjson's limit bounds the depth."""
+    """Return how many names the objects of a value have, -1 where a number has more than 64 bits.
+
+    orjson's limit bounds the depth.
+    """
+    found = 0
+    items: Iterable[object]
     if isinstance(value, dict):
         found = len(value)
-        for item in value.values():
-            if item.__class__ is dict or item.__class__ is list:
-                found += _names_in(item)
-        return found
-    if isinstance(value, list):
-        return sum(_names_in(item) for item in value if item.__class__ is dict or item.__class__ is list)
-    return 0
+        items = value.values()
+    elif isinstance(value, list):
+        items = value
+    else:
+        return 0
+    for item in items:
+        sort = item.__class__
+        if sort is str:
+            continue
+        if sort is dict or sort is list:
+            inner = _names_in(item)
+            if inner < 0:
+                return -1
+            found += inner
+        elif sort is float and not _MIN_LONG < item < -_MIN_LONG:  # type: ignore[operator]
+            return -1
+    return found
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -33,15 +33,19 @@ _PARTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A raw document: its kind, the ``Event`` object of its record, and what else it says, by field."""
+    """A raw document: its kind, the ``Event`` object and TimeCreated of its record, and what else it says, by field."""
 
     kind: Kind
+    ticks: int
     event: dict[str, Any]
     own: dict[str, Any]
 
 
-def read_raw(flat: Mapping[str, Any]) -> Raw:
-    """Return the record of a flat raw document. Raises IncomingError where it has no time."""
+def read_raw(flat: Mapping[str, Any], event_data: dict[str, Any] | None = None) -> Raw:
+    """Return the record of a flat raw document. Raises IncomingError where it has no time.
+
+    ``event_data``: winlog.event_data, where it was not made flat with the rest.
+    """
     created = moment(flat.get("winlog.time_created")) or moment(flat["@timestamp"])
     if created is None:
         raise IncomingError("no_time", "its @timestamp is no time")
@@ -55,16 +59,18 @@ def read_raw(flat: Mapping[str, Any]) -> Raw:
         _text(flat.get("log.level")),
         tuple(map(str, _list(flat.get("winlog.keywords")))),
     )
-    event_data: dict[str, Any] = {}
+    event_data = {} if event_data is None else event_data
     user_data: dict[str, Any] = {}
     own: dict[str, Any] = {}
     mapped = _mapped(kind)
     for name, value in flat.items():
+        if name in _PARTS or name in mapped:
+            continue
         if name.startswith(_DATA):
             event_data[name[len(_DATA) :]] = value
         elif name.startswith(_USER):
             user_data[name[len(_USER) :]] = value
-        elif name not in _PARTS and name not in mapped:
+        else:
             own[name] = value
     if not created.is_plain:
         own["@timestamp"] = created.text
@@ -74,20 +80,17 @@ def read_raw(flat: Mapping[str, Any]) -> Raw:
     if user_data:
         element = user_data.pop("xml_name", None)
         event["UserData"] = {element if isinstance(element, str) and element else "UserData": user_data}
-    return Raw(kind, event, own)
+    return Raw(kind, created.ticks, event, own)
 
 
 def _system(flat: Mapping[str, Any], created: Moment) -> dict[str, Any]:
     """Return what of System differs from record to record; the kind has the rest."""
     computer = flat.get("winlog.computer_name") or flat.get("host.name")
-    activity = {
-        "ActivityID": flat.get("winlog.activity_id"),
-        "RelatedActivityID": flat.get("winlog.related_activity_id"),
-    }
+    activity, related = flat.get("winlog.activity_id"), flat.get("winlog.related_activity_id")
     return {
-        "TimeCreated": {"#attributes": {"SystemTime": created.text}},
+        "TimeCreated": {"#attributes": {"SystemTime": created.as_recorded}},
         "EventRecordID": flat.get("winlog.record_id"),
-        "Correlation": {"#attributes": {name: value for name, value in activity.items() if value is not None}},
+        "Correlation": {"#attributes": {"ActivityID": activity, "RelatedActivityID": related}},
         "Execution": {
             "#attributes": {
                 "ProcessID": flat.get("winlog.process.pid"),
@@ -136,13 +139,12 @@ def _mapped(kind: Kind) -> frozenset[str]:
     """Return the fields that the mapping answers for, whatever the document says of them."""
     plain = replace(kind, document=None)
     mapping = mapping_for(plain)
-    return frozenset(
-        {*mapping.constants(plain), *mapping.fields, "host.name", "winlog.opcode", "winlog.keywords"}
-        - (
-            ({"winlog.opcode"} if kind.opcode is None else set())
-            | ({"winlog.keywords"} if kind.keywords is None else set())
-        )
-    )
+    names = {*mapping.constants(plain), *mapping.fields, "host.name", "winlog.opcode", "winlog.keywords"}
+    if kind.opcode is None:
+        names.discard("winlog.opcode")
+    if kind.keywords is None:
+        names.discard("winlog.keywords")
+    return frozenset(name for name in names if not name.startswith((_DATA, _USER)))
 
 
 def _text(value: object) -> str | None:

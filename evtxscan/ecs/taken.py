@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -71,6 +71,13 @@ def _columns() -> Mapping[str, str]:
     return {name: info.type for name, info in catalogue().items() if name not in _NOT_SET}
 
 
+@cache
+def _roles() -> Mapping[str, str]:
+    """Return what is special about a field: that a kind can have it, that it may follow from a column, or has one."""
+    columns = dict.fromkeys(["@timestamp", *_columns()], "column")
+    return columns | dict.fromkeys(derivables(None), "derived") | dict.fromkeys(_FIXED, "fixed")
+
+
 @dataclass(slots=True)
 class Taken:
     """A document as it is stored: its kind, cells by column, and its other fields."""
@@ -98,18 +105,23 @@ class Taker:
         fixed: list[tuple[str, Any]] = []
         derived: list[str] = []
         channel = flat.get("winlog.channel")
-        by_column = derivables(channel if isinstance(channel, str) else None)
-        columns, strings = _columns(), self._strings
+        channel = channel if isinstance(channel, str) else None
+        roles, strings = _roles(), self._strings
         for name, value in flat.items():
-            if name in by_column and self._follows(name, by_column[name], flat, value, channel):
-                derived.append(name)
-            elif name in columns:
-                if columns[name] == "keyword" and value.__class__ is str:
-                    cells[name] = strings.setdefault(value, len(strings))
+            role = roles.get(name)
+            if role is None:
+                own[name] = value
+            elif role == "fixed":
+                if (key := _as_key(value)) is not None:
+                    fixed.append((name, key))
                 else:
-                    _put_number(name, value, cells, own)
-            elif name in _SOME_FIXED and (key := _as_key(value)) is not None:
-                fixed.append((name, key))
+                    own[name] = value
+            elif role == "derived" and self._follows(name, derivables(channel)[name], flat, value, channel):
+                derived.append(name)
+            elif value.__class__ is str and _columns().get(name) == "keyword":
+                cells[name] = strings.setdefault(value, len(strings))
+            elif name in _columns():
+                _put_number(name, value, cells, own)
             elif name != "@timestamp":
                 own[name] = value
         if "host.name" not in cells and "host.name" not in own:
@@ -118,12 +130,12 @@ class Taker:
                 cells["host.name"] = strings.setdefault(named, len(strings))
         return Taken(self._kind(flat, fixed, derived), cells, own)
 
-    def _follows(self, name: str, how: Derivable, flat: Mapping[str, Any], value: object, channel: object) -> bool:
+    def _follows(self, name: str, how: Derivable, flat: Mapping[str, Any], value: object, channel: str | None) -> bool:
         """Whether a field is what follows from its column."""
         text = flat.get(how.column)
         if text.__class__ is not str:
             return False
-        key = (name, channel if isinstance(channel, str) else None, str(text))
+        key = (name, channel, str(text))
         if key not in self._derived:
             found = list(how.function(text))
             self._derived[key] = found if how.is_list else found[0] if len(found) == 1 else None
@@ -146,9 +158,6 @@ class Taker:
                 document=document,
             )
         return kind
-
-
-_SOME_FIXED: Final = frozenset(_FIXED)
 
 
 def _put_number(name: str, value: object, cells: dict[str, int], own: dict[str, Any]) -> None:

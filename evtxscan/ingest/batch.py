@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
@@ -107,11 +108,18 @@ def run_task(task: Task, known: frozenset[bytes]) -> Batch:
     Raises EvidenceError or OSError when the file cannot be read.
     """
     chunks = task.chunks()
-    # Thousands of parsed records live at once and none is part of a cycle: looking for cycles would double the time.
+    with no_collecting():
+        return process_chunks(chunks, task.first, known, task.only)
+
+
+@contextmanager
+def no_collecting() -> Iterator[None]:
+    """Look for no cycles: thousands of parsed records live at once, none is part of one, and it would double the time.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return process_chunks(chunks, task.first, known, task.only)
+        yield
     finally:
         if collecting:
             gc.enable()

@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 import zstandard
 
-from evtxscan.ecs.batch import Dictionary
-from evtxscan.ecs.documents import document_mapping
+from evtxscan.ecs.batch import Cells, Dictionary
+from evtxscan.ecs.columns import PACKED
+from evtxscan.ecs.documents import SHARED, document_mapping
 from evtxscan.ecs.extract import Extracted, extract
-from evtxscan.ecs.incoming import IncomingError, flatten, is_raw
+from evtxscan.ecs.incoming import IncomingError, flatten, is_raw, split_event_data
 from evtxscan.ecs.jsonline import parse
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import OWN, mapping_for
@@ -35,7 +36,7 @@ from evtxscan.evidence.ndjson import (
 )
 from evtxscan.evidence.source import Opener
 from evtxscan.evtx.slack import Slack
-from evtxscan.ingest.batch import ZSTD_LEVEL, Batch, ChunkResult, LossRow
+from evtxscan.ingest.batch import ZSTD_LEVEL, Batch, ChunkResult, LossRow, no_collecting
 from evtxscan.ingest.sort import Group, categories_of, in_columns
 
 _BLANK = b" \t\r\n"
@@ -92,7 +93,9 @@ class DocumentTask:
 
     def run(self, known: frozenset[bytes]) -> Batch:
         """Read the lines and map their documents; blocks whose SHA-256 is ``known`` are only hashed. Raises OSError."""
-        return process_blocks(self.blocks(), known, self.only)
+        blocks = self.blocks()
+        with no_collecting():
+            return process_blocks(blocks, known, self.only)
 
     def crashed(self, detail: str) -> Batch:
         """Account for the one block of the task, which nobody got through: all its lines are lost. Raises OSError."""
@@ -174,6 +177,8 @@ class _Sorter:
         self._taker = Taker(self._strings)
         self._raw: dict[tuple[Kind, bool], list[tuple[int, int, Raw]]] = {}
         self._taken: dict[tuple[Kind, bool], list[tuple[int, int, Taken]]] = {}
+        self._shared: dict[tuple[int | None, bytes], int] = {}
+        self._shared_names: frozenset[str] = frozenset()
         self.filtered: list[int] = []
         """For each document that ``only`` leaves out, the index of its block."""
 
@@ -190,11 +195,14 @@ class _Sorter:
             if is_command(parsed.value):
                 return False
             raise IncomingError("not_a_document", _lacks(document))
-        flat = flatten(document)
+        rest, event_data = split_event_data(document)
+        flat = flatten(rest)
         if is_raw(flat):
-            raw = read_raw(flat)
+            raw = read_raw(flat, event_data)
             self._raw.setdefault((raw.kind, parsed.is_mended), []).append((index, offset, raw))
         else:
+            if event_data is not None:
+                flat |= {f"winlog.event_data.{name}": value for name, value in event_data.items()}
             taken = self._taker.take(flat)
             self._taken.setdefault((taken.kind, parsed.is_mended), []).append((index, offset, taken))
         return True
@@ -216,11 +224,12 @@ class _Sorter:
         if not self._is_wanted(kind, blocks):
             return None
         mapping = mapping_for(replace(kind, document=None))
-        rows = extract(mapping, [raw.event for raw in documents], [None] * len(documents), self._strings)
+        rows = extract(mapping, [raw.event for raw in documents], [raw.ticks for raw in documents], self._strings)
         own = [raw.own for raw in documents]
+        rows.columns[PACKED] = self._packed(rows.columns.get(PACKED), own)
         rows = Extracted(rows.columns, [_with_own(text, one) for text, one in zip(rows.data, own, strict=True)])
         group = in_columns(kind, mapping, rows, mended=is_mended, chunks=blocks, offsets=offsets)
-        return replace(group, own=frozenset().union(*own))
+        return replace(group, own=self._names(own))
 
     def _taken_group(self, kind: Kind, is_mended: bool, members: list[tuple[int, int, Taken]]) -> Group | None:  # noqa: FBT001
         blocks, offsets, documents = zip(*members, strict=True)
@@ -228,11 +237,37 @@ class _Sorter:
             return None
         names = sorted(set().union(*(taken.cells for taken in documents)))
         columns = {name: [taken.cells.get(name) for taken in documents] for name in names}
+        columns[PACKED] = self._packed(None, [taken.own for taken in documents])
         data = [_with_own(None, taken.own) for taken in documents]
         mapping = document_mapping(kind, frozenset())
         rows = Extracted(columns, data)
         group = in_columns(kind, mapping, rows, mended=is_mended, chunks=blocks, offsets=offsets)
-        return replace(group, own=frozenset().union(*(taken.own for taken in documents)))
+        return replace(group, own=self._names([taken.own for taken in documents]))
+
+    def _packed(self, cells: Cells | None, own: list[dict[str, Any]]) -> Cells:
+        """Move what is the same in all documents of a host from ``own`` to the packed column, ``cells`` before that."""
+        found: Cells = []
+        texts = [] if cells is None else list(self._strings)
+        for place, fields in enumerate(own):
+            before = None if cells is None else cells[place]
+            shared = {name: fields[name] for name in fields if name.startswith(SHARED)}
+            if not shared:
+                found.append(before)
+                continue
+            text = orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)
+            key = (before, text)
+            if key not in self._shared:
+                self._shared_names |= shared.keys()
+                ours = f'{{"{OWN}":{text.decode()}}}'
+                joined = ours if before is None else f"{texts[before][:-1]},{ours[1:]}"
+                self._shared[key] = self._strings.setdefault(joined, len(self._strings))
+            for name in shared:
+                del fields[name]
+            found.append(self._shared[key])
+        return found
+
+    def _names(self, own: list[dict[str, Any]]) -> frozenset[str]:
+        return frozenset(self._shared_names.union(*own))
 
 
 def _with_own(data: str | None, own: dict[str, Any]) -> str | None:

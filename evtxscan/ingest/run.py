@@ -267,7 +267,8 @@ class _Ingestion:
 
     def _losses(self, row: int) -> list[Loss]:
         rows = self._case.db.execute(
-            'SELECT number, loss."offset", record_id, reason, detail FROM source_chunk JOIN loss USING (chunk)'
+            'SELECT number, loss."offset", record_id, reason, detail, source_chunk.line + loss.line,'
+            ' CASE WHEN loss.line IS NOT NULL THEN start + loss."offset" END FROM source_chunk JOIN loss USING (chunk)'
             ' WHERE source = ? ORDER BY number, loss."offset", record_id',
             (row,),
         )
