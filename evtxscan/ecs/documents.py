@@ -30,6 +30,7 @@ SHARED: Final = ("agent.", "cloud.", "elastic.", "host.", "observer.", "organiza
 
 START, END, OTHER = "document/process_start", "document/process_end", "document"
 """Mappings of documents that were not made of a Windows event."""
+DOCUMENTS: Final = (START, END, OTHER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
