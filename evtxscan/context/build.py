@@ -15,7 +15,8 @@ from evtxscan.context.pairing import pair, without_copies
 from evtxscan.context.scripts import add_script_blocks
 from evtxscan.context.sessions import Logons
 from evtxscan.context.signs import Signs
-from evtxscan.context.streams import Streams
+from evtxscan.context.streams import Streams, rank_chunks
+from evtxscan.context.twins import find_twins
 from evtxscan.store.case import Case, explained
 from evtxscan.store.finish import finish
 from evtxscan.store.scripts import SCRIPT_RECORD
@@ -31,6 +32,7 @@ _TABLES = (
     "lineage",
     "logon_session",
     "explicit_credential",
+    "document_twin",
     "script_block",
     "script_block_part",
     "script_block_text",
@@ -67,6 +69,8 @@ def rebuild(case: Case) -> None:
         for table in _TABLES:
             db.execute(f"DELETE FROM {table}")
         kinds, hosts, programs, logon_ids = Kinds(db), Hosts(db), Programs(db), LogonIds(db)
+        rank_chunks(db)
+        find_twins(db, kinds)
         signs = Signs(db, kinds, hosts, programs)
         boots = Boots(signs.boot_signs())
         streams = Streams(db, kinds, signs)

@@ -24,9 +24,15 @@ class Kinds:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.log: dict[int, str] = {}
         self.clock: list[int] = []  # the kinds that record a change of the clock
+        self.documents: list[int] = []  # of Windows' events
         self._by_mapping: dict[str, list[int]] = defaultdict(list)
-        rows = db.execute("SELECT id, mapping, provider, channel, code FROM kind ORDER BY id")
-        for kind, mapping, provider, channel, code in rows:
+        rows = db.execute(
+            "SELECT id, mapping, provider, channel, code, json_extract(definition, '$.document') IS NOT NULL FROM kind"
+            " ORDER BY id"
+        )
+        for kind, mapping, provider, channel, code, is_document in rows:
+            if is_document and channel is not None:
+                self.documents.append(kind)
             self.log[kind] = channel or ""
             self._by_mapping[_TELLS_AS.get(mapping, mapping)].append(kind)
             if mapping == _SECURITY_CLOCK or (provider, channel, code) == _KERNEL_CLOCK:

@@ -113,6 +113,7 @@ class Signs:
         rows = self._db.execute(
             f'SELECT id, kind, "host.name", "winlog.record_id", "@timestamp", {time}, chunk, "offset",'
             f' "process.executable" FROM event WHERE kind IN ({listed(kinds)}) AND "@timestamp" IS NOT NULL {of_kernel}'
+            " AND id NOT IN (SELECT event FROM document_twin)"
             ' ORDER BY (SELECT sha256 FROM chunk c WHERE c.id = chunk), "offset"'
         )
         for event, kind, host, record, ticks, text, chunk, offset, program in rows:
@@ -128,6 +129,7 @@ class Signs:
             'SELECT id, kind, "host.name", "winlog.record_id", "@timestamp", chunk, "offset",'
             " coalesce(json_extract(data, '$.event_data.PreviousTime'), json_extract(data, '$.event_data.OldTime')),"
             f" json_extract(data, '$.event_data.NewTime') FROM event WHERE kind IN ({listed(self._kinds.clock)})"
+            " AND id NOT IN (SELECT event FROM document_twin)"
         ).fetchall()
         for event, kind, host, record, ticks, chunk, offset, old_text, new_text in rows:
             method: ClockMethod = "recorded"

@@ -130,18 +130,24 @@ def _has(document: Mapping[str, Any], name: str) -> bool:
 
 def may_have_documents(head: bytes) -> bool:
     """Tell from its first bytes whether a file is to be looked at: text, with an object somewhere."""
+    if head.removeprefix(UTF8_MARK).lstrip().startswith(b"{"):
+        return True
     return b"\0" not in head and b"{" in head
 
 
 def read_ahead(head: bytes, rest: BinaryIO) -> bytes:
     """Read on behind ``head`` until there are some lines, or too much for that. Raises OSError."""
-    parts: list[bytes] = []
-    lines, size = head.count(b"\n"), len(head)
-    while lines < _LINES_TRIED and size < _BYTES_TRIED and (part := rest.read(min(BLOCK_SIZE, _BYTES_TRIED - size))):
-        parts.append(part)
-        lines += part.count(b"\n")
-        size += len(part)
-    return b"".join(parts)
+    data = head
+    while data.lstrip().count(b"\n") < _LINES_TRIED and len(data) < _BYTES_TRIED:
+        part = rest.read(min(BLOCK_SIZE, _BYTES_TRIED - len(data)))
+        if not part:
+            break
+        data += part
+    return data[len(head) :]
+
+
+def _first_lines(start: bytes) -> list[bytes]:
+    return start.removeprefix(UTF8_MARK).lstrip().split(b"\n", _LINES_TRIED)[:_LINES_TRIED]
 
 
 def has_documents(start: bytes) -> bool:
@@ -149,12 +155,12 @@ def has_documents(start: bytes) -> bool:
 
     One of its first lines has to be a document: the first of all may be cut.
     """
-    return any(_is_document(line) for line in start.removeprefix(UTF8_MARK).split(b"\n", _LINES_TRIED)[:_LINES_TRIED])
+    return any(_is_document(line) for line in _first_lines(start))
 
 
 def is_export(start: bytes) -> bool:
     """Tell whether what :func:`has_documents` is true of was written by evtxscan itself."""
-    for line in start.split(b"\n", _LINES_TRIED)[:_LINES_TRIED]:
+    for line in _first_lines(start):
         document = _document(line)
         if document is not None and is_event(document):
             ours = document.get("evtxscan")

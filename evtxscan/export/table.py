@@ -320,7 +320,8 @@ def _missing(verdict: Verdict) -> Iterator[str]:
 def _session(session: Document) -> str:
     if session["status"] == "none":
         why = f"no record of the logon ({explain_reason(session.get('reason')).title})"
-        return f"{session['logon_id']}: {', '.join(part for part in (account(session.get('user')), why) if part)}"
+        known = ", ".join(part for part in (account(session.get("user")), why) if part)
+        return f"{session['logon_id']}: {known}" if session["logon_id"] else known
     parts = [
         account(session.get("user")),
         f"logon type {logon_type(session)}",

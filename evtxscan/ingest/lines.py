@@ -1,10 +1,14 @@
-"""Which lines of documents the case has: a line with the same bytes is the same document, wherever it stands."""
+"""Which lines of documents the case has: a line with the same bytes is the same document, wherever it stands.
+
+An event stands where its line is found first in the order of the blocks' SHA-256 and of offsets, whatever came first.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from evtxscan.ingest.documents import Line
 
@@ -15,12 +19,25 @@ Place = tuple[int, int]
 """Index of the block in its batch, offset in the block."""
 
 
+class _Known(NamedTuple):
+    """Where the case has a line: its event, SHA-256 and row of the block, and the offset in it."""
+
+    event: int
+    digest: bytes
+    chunk: int
+    offset: int
+
+
 @dataclass(slots=True)
 class Settled:
-    """What is to become of lines: ``new`` events with the rows they are to have; ``repeated`` are events already."""
+    """What is to become of lines: ``new`` events with the rows they are to have; ``repeated`` are events already.
+
+    ``moved`` are repeated ones that stand before the place that their event has, which is given.
+    """
 
     new: dict[Place, int] = field(default_factory=dict)
     repeated: dict[Place, int] = field(default_factory=dict)
+    moved: dict[Place, tuple[int, int]] = field(default_factory=dict)
     lines: dict[Place, Line] = field(default_factory=dict)
 
 
@@ -30,41 +47,54 @@ class KnownLines:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def settle(self, lines: Sequence[tuple[Place, Line]]) -> Settled:
-        """Tell new lines from those that the case has, or that stand further up."""
-        known = self._known({line.sha256 for _, line in lines})
-        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()
-        settled = Settled()
+    def settle(self, lines: Sequence[tuple[Place, Line]], digests: Sequence[bytes]) -> Settled:
+        """Tell new lines from those that the case has, or that stand twice; ``digests``: SHA-256 of the blocks."""
+        settled = Settled(lines=dict(lines))
+        places: dict[bytes, list[Place]] = {}
         for place, line in lines:
-            event = known.get(line.sha256)
-            if event is None:
+            places.setdefault(line.sha256, []).append(place)
+        known = self._known(places)
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()
+        for sha256, found in places.items():
+            first = min(found, key=lambda place: (digests[place[0]], place[1]))
+            there = known.get(sha256)
+            if there is None:
                 last += 1
-                known[line.sha256] = settled.new[place] = last
-                settled.lines[place] = line
+                settled.new[first] = last
+                event = last
             else:
-                settled.repeated[place] = event
+                event = there.event
+                settled.repeated[first] = event
+                if (digests[first[0]], first[1]) < (there.digest, there.offset):
+                    settled.moved[first] = (there.chunk, there.offset)
+            settled.repeated.update((place, event) for place in found if place != first)
         return settled
 
     def keep(self, settled: Settled, chunks: Sequence[int]) -> None:
         """Enter lines whose events are stored now; ``chunks`` has the rows of the blocks."""
+        lines = settled.lines
         self._db.executemany(
             "INSERT INTO document_line(event, sha256, size, line) VALUES (?, ?, ?, ?)",
-            (
-                (event, line.sha256, line.size, line.number)
-                for place, event in settled.new.items()
-                for line in [settled.lines[place]]
-            ),
+            ((event, lines[at].sha256, lines[at].size, lines[at].number) for at, event in settled.new.items()),
         )
         self._db.executemany(
             "INSERT INTO event_copy(event, chunk, offset) VALUES (?, ?, ?)",
-            ((event, chunks[index], offset) for (index, offset), event in settled.repeated.items()),
+            ((event, *settled.moved.get(at, (chunks[at[0]], at[1]))) for at, event in settled.repeated.items()),
         )
+        moved = [(chunks[at[0]], at[1], lines[at].number, settled.repeated[at]) for at in settled.moved]
+        self._db.executemany('UPDATE event SET chunk = ?1, "offset" = ?2 WHERE id = ?4', moved)
+        self._db.executemany("UPDATE document_line SET line = ?3 WHERE event = ?4", moved)
 
-    def _known(self, digests: Iterable[bytes]) -> dict[bytes, int]:
-        found: dict[bytes, int] = {}
+    def _known(self, digests: Iterable[bytes]) -> dict[bytes, _Known]:
+        found: dict[bytes, _Known] = {}
         wanted = sorted(digests)
         for start in range(0, len(wanted), _GROUP):
             group = wanted[start : start + _GROUP]
             marks = ",".join("?" * len(group))
-            found.update(self._db.execute(f"SELECT sha256, event FROM document_line WHERE sha256 IN ({marks})", group))
+            rows = self._db.execute(
+                'SELECT l.sha256, l.event, c.sha256, e.chunk, e."offset" FROM document_line l JOIN event e'
+                f" ON e.id = l.event JOIN chunk c ON c.id = e.chunk WHERE l.sha256 IN ({marks})",
+                group,
+            )
+            found.update((sha256, _Known(*row)) for sha256, *row in rows)
         return found

@@ -169,7 +169,8 @@ class Writer:
         order = [
             (index, offset) for group in batch.groups for index, offset in zip(group.chunks, group.offsets, strict=True)
         ]
-        events = self._known_lines.settle([(place, wanted[place]) for place in sorted(order) if place in wanted])
+        lines = [(place, wanted[place]) for place in sorted(order) if place in wanted]
+        events = self._known_lines.settle(lines, [result.sha256 for result in batch.chunks])
         for group in batch.groups:
             self._store(group, places, ids, seen, events.new)
             self._note_own(group)

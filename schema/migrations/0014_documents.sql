@@ -21,6 +21,13 @@ CREATE TABLE document_field (
     PRIMARY KEY (kind, field)
 ) WITHOUT ROWID;
 
+-- Documents of a record that another event tells of as well: the record itself, or a document of it that comes first.
+-- Derived from table event alone and made anew when events were added.
+CREATE TABLE document_twin (
+    event INTEGER PRIMARY KEY REFERENCES event(id),
+    original INTEGER NOT NULL REFERENCES event(id)
+);
+
 -- Where a block of lines begins in its source; NULL for chunks of event logs.
 ALTER TABLE source_chunk ADD COLUMN start INTEGER;  -- byte offset in the file
 ALTER TABLE source_chunk ADD COLUMN line INTEGER;   -- number of the block's first line in the file, from 1
