@@ -85,13 +85,10 @@ def _flatten(prefix: str, values: Mapping[str, Any], found: dict[str, Any], dept
             continue
         if value is None:
             continue
-        if sort is list:
-            value = _items(value, depth)
-            if not value:
-                continue
-        if name in found:
-            value = [*_as_list(found[name]), *_as_list(value)]
-        found[name] = value
+        told = _items(value, depth) if sort is list else value
+        if told == []:
+            continue
+        found[name] = [*_as_list(found[name]), *_as_list(told)] if name in found else told
 
 
 def _items(values: list[Any], depth: int) -> list[Any]:

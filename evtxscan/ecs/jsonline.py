@@ -95,7 +95,7 @@ def _names_in(value: object) -> int:
             if inner < 0:
                 return -1
             found += inner
-        elif sort is float and not _MIN_LONG < item < -_MIN_LONG:  # type: ignore[operator]
+        elif sort is float and not _MIN_LONG < item < -_MIN_LONG:
             return -1
     return found
 
@@ -114,8 +114,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _both(one: Any, other: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(one, dict) and isinstance(other, dict):
         return _object([*one.items(), *other.items()])
-    values = [*(one if isinstance(one, list) else [one]), *(other if isinstance(other, list) else [other])]
-    return values
+    return [*(one if isinstance(one, list) else [one]), *(other if isinstance(other, list) else [other])]
 
 
 def _whole(digits: str) -> int | str:

@@ -29,6 +29,10 @@ _PARTS = frozenset(
         "winlog.version", "winlog.event_data", "winlog.user_data",
     }
 )  # fmt: skip
+_OF_KIND = (
+    "winlog.provider_name", "winlog.provider_guid", "winlog.channel", "winlog.event_id", "winlog.version",
+    "winlog.opcode", "log.level",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,7 @@ def read_raw(flat: Mapping[str, Any], event_data: dict[str, Any] | None = None) 
     created = moment(flat.get("winlog.time_created")) or moment(flat["@timestamp"])
     if created is None:
         raise IncomingError("no_time", "its @timestamp is no time")
-    kind = _kind(
-        _text(flat.get("winlog.provider_name")),
-        _text(flat.get("winlog.provider_guid")),
-        _text(flat.get("winlog.channel")),
-        _text(flat.get("winlog.event_id")),
-        _text(flat.get("winlog.version")),
-        _text(flat.get("winlog.opcode")),
-        _text(flat.get("log.level")),
-        tuple(map(str, _list(flat.get("winlog.keywords")))),
-    )
+    kind = _kind(tuple(_text(flat.get(name)) for name in _OF_KIND), tuple(map(str, _list(flat.get("winlog.keywords")))))
     event_data = {} if event_data is None else event_data
     user_data: dict[str, Any] = {}
     own: dict[str, Any] = {}
@@ -103,17 +98,9 @@ def _system(flat: Mapping[str, Any], created: Moment) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _kind(
-    provider: str | None,
-    guid: str | None,
-    channel: str | None,
-    code: str | None,
-    version: str | None,
-    opcode: str | None,
-    level: str | None,
-    keywords: tuple[str, ...],
-) -> Kind:
-    """Return the kind of a document that names opcode, level and keywords by their texts."""
+def _kind(texts: tuple[str | None, ...], keywords: tuple[str, ...]) -> Kind:
+    """Return the kind of a document with these values of _OF_KIND: opcode, level and keywords are texts there."""
+    provider, guid, channel, code, version, opcode, level = texts
     bits = {text: bit for bit, text in base().keywords.items()}
     is_known = bool(keywords) and all(text in bits for text in keywords)
     return Kind(

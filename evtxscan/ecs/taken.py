@@ -167,8 +167,8 @@ def _put_number(name: str, value: object, cells: dict[str, int], own: dict[str, 
         if number <= MAX_LONG and str(number) == value:
             cells[name] = number
             return
-    elif value.__class__ is int and 0 <= value <= MAX_LONG and _columns()[name] == "long":  # type: ignore[operator]
-        cells[name] = value  # type: ignore[assignment]
+    elif value.__class__ is int and 0 <= value <= MAX_LONG and _columns()[name] == "long":
+        cells[name] = value
         if name != "winlog.record_id":
             return
     own[name] = value
@@ -178,12 +178,9 @@ def _as_key(value: object) -> str | tuple[str, ...] | None:
     """Return a value that the kind of an event can have: a short text, or a few of them."""
     if isinstance(value, str):
         return value if len(value) <= _LONGEST else None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if not isinstance(value, list) or len(value) > _MOST:
         return None
-    if isinstance(value, list) and len(value) <= _MOST:
-        if all(isinstance(item, str) and len(item) <= _LONGEST for item in value):
-            return tuple(value)
-    return None
+    return tuple(value) if all(isinstance(item, str) and len(item) <= _LONGEST for item in value) else None
 
 
 def _is_windows(flat: Mapping[str, Any]) -> bool:

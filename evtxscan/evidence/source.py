@@ -74,10 +74,11 @@ class PlainFile:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One event log, or file of event documents (``form``): ``path`` relative to ``argument`` (with ``/``), how to reach it, and its size in bytes.
+    """One event log: ``path`` relative to ``argument`` (with ``/``), how to reach it, and its size in bytes.
 
-    ``modified``: ISO 8601, without ``Z`` where the container does not say its time zone. ``head``: its first bytes, as
-    many as say how long the log should be. ``found_sha256``: its hash, where finding it has read all of it.
+    ``form``: ``ndjson`` is a file of event documents, one a line. ``modified``: ISO 8601, without ``Z`` where the
+    container does not say its time zone. ``head``: its first bytes, as many as say how long the log should be.
+    ``found_sha256``: its hash, where finding it has read all of it.
     """
 
     path: str

@@ -114,7 +114,7 @@ def run_task(task: Task, known: frozenset[bytes]) -> Batch:
 
 @contextmanager
 def no_collecting() -> Iterator[None]:
-    """Look for no cycles: thousands of parsed records live at once, none is part of one, and it would double the time."""
+    """Look for no cycles: thousands of parsed records live at once, none is part of one; it would double the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:

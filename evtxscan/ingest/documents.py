@@ -219,7 +219,7 @@ class _Sorter:
             self.filtered += index
         return wanted
 
-    def _raw_group(self, kind: Kind, is_mended: bool, members: list[tuple[int, int, Raw]]) -> Group | None:  # noqa: FBT001
+    def _raw_group(self, kind: Kind, is_mended: bool, members: list[tuple[int, int, Raw]]) -> Group | None:
         blocks, offsets, documents = zip(*members, strict=True)
         if not self._is_wanted(kind, blocks):
             return None
@@ -231,7 +231,7 @@ class _Sorter:
         group = in_columns(kind, mapping, rows, mended=is_mended, chunks=blocks, offsets=offsets)
         return replace(group, own=self._names(own))
 
-    def _taken_group(self, kind: Kind, is_mended: bool, members: list[tuple[int, int, Taken]]) -> Group | None:  # noqa: FBT001
+    def _taken_group(self, kind: Kind, is_mended: bool, members: list[tuple[int, int, Taken]]) -> Group | None:
         blocks, offsets, documents = zip(*members, strict=True)
         if not self._is_wanted(kind, blocks):
             return None

@@ -300,10 +300,7 @@ class Writer:
         kind = self._kind(group)
         constants = f"{kind}, {int(group.mended)}"
         sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {', '.join(marks)})"
-        if new is not None:
-            keep = self._count_new(group, places, new)
-        else:
-            keep = self._wanted(group, places)
+        keep = self._wanted(group, places) if new is None else self._count_new(group, places, new)
         lines = zip(*columns, strict=True)
         self._db.executemany(sql, lines if keep is None else compress(lines, keep))
         self._note_complete(kind, group)

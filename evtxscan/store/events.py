@@ -187,10 +187,10 @@ class Events:
         with explained(self._case.path):
             for start in range(0, len(rows), _GROUP):
                 group = list(rows[start : start + _GROUP])
-                for row, *place, chunk, start, line in self._db.execute(_places_sql(len(group)), group * 3).fetchall():
+                for row, *place, chunk, byte, line in self._db.execute(_places_sql(len(group)), group * 3).fetchall():
                     found = Place(*place)
-                    if start is not None:
-                        found = replace(found, line=self._line(row, chunk, found.offset, (start, line)))
+                    if byte is not None:
+                        found = replace(found, line=self._line(row, chunk, found.offset, (byte, line)))
                     result[row].add(found)
         return {row: tuple(sorted(places, key=Place.order)) for row, places in result.items()}
 

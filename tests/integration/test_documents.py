@@ -106,7 +106,7 @@ def test_findings_of_raw_documents_are_those_of_the_records(raw_case: Path, dete
         rows = []
         for finding in findings:
             ours = finding["evtxscan"]
-            row = {name: value for name, value in flat(without_ours(finding)).items()}
+            row = flat(without_ours(finding))
             row["session"] = {name: ours["session"][name] for name in ("logon_id", "status", "end_reason")}
             row["parents"] = [(p["executable"], p["pid"], p["how"], p["method"]) for p in ours["parents"]]
             row["witnesses"] = len(ours.get("witnesses", []))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evtxscan.evidence import ndjson
 from evtxscan.evidence.ndjson import Block, count_blocks, cut_blocks, read_stretch
+from evtxscan.evidence.source import Source
 from evtxscan.ingest import documents, plan
 
 _BLOCK, _MOST, _AT_ONCE = 16, 24, 3
@@ -53,7 +54,7 @@ class _Opener:
 
 def streamed(data: bytes) -> list[documents.DocumentTask]:
     """Return the tasks of a member of a container."""
-    source = plan.Source("m", "a", _Opener(data), len(data), "", form="ndjson")  # type: ignore[arg-type]
+    source = Source("m", "a", _Opener(data), len(data), "", form="ndjson")  # type: ignore[arg-type]
     with ThreadPoolExecutor(1) as reader:
         planned = list(plan.plan([source], None, reader))
     assert [entry.is_first for entry in planned] == [True, *[False] * (len(planned) - 1)]
