@@ -86,7 +86,7 @@ def rebuild(case: Case) -> None:
         add_lineage(db)
         _insert(db, "logon_session", 13, logons.rows())
         _insert_boots(db, boots)
-        add_script_blocks(db, kinds.of(SCRIPT_RECORD))
+        add_script_blocks(db, [kind for kind in kinds.of(SCRIPT_RECORD) if kind not in kinds.taken])
         add_coverage(db)
         _insert(db, "context_state", 4, [(1, RULES_VERSION, *_newest(db))])
         streams.close()

@@ -62,8 +62,8 @@ def read_comments() -> dict[str, Comments]:
                 elif last:
                     current.columns[last] = f"{current.columns[last]} {comment.strip()}".strip()
                 continue
-            if added := _ADD.match(code):
-                found[added[1]].columns[added[2] or added[3]] = comment.strip() or " ".join(above)
+            if (added := _ADD.match(code)) and comment.strip():
+                found[added[1]].columns[added[2] or added[3]] = comment.strip()
             if created := _CREATE.match(code):
                 kind, name = created[1].upper(), created[2]
                 current = found[name] = Comments(" ".join(above), kind == "VIEW")
