@@ -1,7 +1,7 @@
 """NDJSON of event documents: how a file of it is known, what its lines are, and how it is cut into blocks.
 
 A block is the unit of work, as a chunk is of an event log: the whole lines that begin in one stretch of 64 KiB of the
-file. So any process can read any block, and the same lines give the same block whatever stood in front of the file.
+file. So any process can read any block, and needs nothing of what stands before it.
 """
 
 from __future__ import annotations

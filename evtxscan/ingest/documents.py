@@ -146,12 +146,10 @@ def _result(block: Block) -> BlockResult:
 
 def _lines(block: Block) -> Iterator[tuple[int, int, bytes]]:
     """Yield number, offset and bytes, without the line end, of the lines that are not blank; not of one too long."""
-    offset = 0
-    lines = block.data.split(b"\n")
+    offset = len(UTF8_MARK) if not block.start and block.data.startswith(UTF8_MARK) else 0
+    lines = block.data[offset:].split(b"\n")
     for number, line in enumerate(lines[:-1] if block.is_cut else lines):
         text = line.removesuffix(b"\r")
-        if not block.start and not number:
-            text = text.removeprefix(UTF8_MARK)
         if text.strip(_BLANK):
             yield number, offset, text
         offset += len(line) + 1

@@ -50,10 +50,12 @@ class KeptBlock:
 
 def line_at(data: bytes, offset: int) -> bytes | None:
     """Return the line that begins at ``offset`` of a block, without its end; None where none begins."""
-    if offset >= len(data) or (offset and data[offset - 1] != 0x0A):
+    begins = (
+        not offset or data[offset - 1 : offset] == b"\n" or (offset == len(UTF8_MARK) and data.startswith(UTF8_MARK))
+    )
+    if offset >= len(data) or not begins:
         return None
-    line = data[offset:].partition(b"\n")[0].removesuffix(b"\r")
-    return line if offset else line.removeprefix(UTF8_MARK)
+    return data[offset:].partition(b"\n")[0].removesuffix(b"\r")
 
 
 def _differences(first: Parsed, second: Parsed) -> Iterator[Difference]:

@@ -19,7 +19,6 @@ from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping
 from evtxscan.errors import EvidenceError, UsageError
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
-from evtxscan.evidence.ndjson import UTF8_MARK
 from evtxscan.evtx.mend import Unreadable, mend_chunk
 from evtxscan.evtx.parse import RenderError, render_xml
 from evtxscan.evtx.walk import walk_chunk
@@ -237,8 +236,7 @@ class Events:
         data, offset = self.chunk_of(row)
         with explained(self._case.path):
             (size,) = self._db.execute("SELECT size FROM document_line WHERE event = ?", (row,)).fetchone()
-        start = offset + (len(UTF8_MARK) if not offset and data.startswith(UTF8_MARK) else 0)
-        return data[start : start + size].decode("utf-8", "backslashreplace")
+        return data[offset : offset + size].decode("utf-8", "backslashreplace")
 
     def xml(self, row: int) -> str:
         """Render the record of an event as XML, from the bytes in the case.

@@ -212,7 +212,7 @@ def test_queries_find_what_elasticsearch_would(query: str, defended: Path, tmp_p
 def test_the_way_back(defended: Path, tmp_path: Path) -> None:
     """Catches a line whose number, offset, size or hash is not that of its bytes."""
     padded = tmp_path / "padded.ndjson"
-    padded.write_bytes(b"\xef\xbb\xbf\r\n  \r\n" + defended.read_bytes().replace(b"\n", b"\r\n") * 40)
+    padded.write_bytes(b"\xef\xbb\xbf" + (defended.read_bytes() + b"\n  \n").replace(b"\n", b"\r\n") * 40)
     case = tmp_path / "case.db"
     assert totals(ingest(case, padded)) == (200, 5, 195)
     data = padded.read_bytes()
