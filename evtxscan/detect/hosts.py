@@ -90,7 +90,8 @@ class Hosts:
         found: list[tuple[str, frozenset[str], int]] = []
         for source, lost in lossy:
             rows = self._db.execute(
-                'SELECT DISTINCT event."host.name", iif(document_block.chunk IS NULL, kind.channel, ?2) FROM source_chunk'
+                'SELECT DISTINCT event."host.name", iif(document_block.chunk IS NULL, kind.channel, ?2)'
+                " FROM source_chunk"
                 " JOIN event ON event.chunk = source_chunk.chunk JOIN kind ON kind.id = event.kind"
                 " LEFT JOIN document_block ON document_block.chunk = event.chunk WHERE source_chunk.source = ?1",
                 (source, _ANY),
