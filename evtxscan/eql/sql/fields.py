@@ -49,6 +49,8 @@ def _boolean(value: Any) -> Any:  # noqa: ANN401 - JSON
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
+# Its command lines are taken apart in another way than those that lineage adds.
+_SECURITY = "Security"
 _CONVERSIONS = {"long": _long, "boolean": _boolean}
 
 
@@ -79,7 +81,7 @@ class FieldStore:
         """Return the storage of ``field`` in records of this kind."""
         found = self._mapping.resolve(self._kind, field)
         if self._lineage and field in INFERRED:
-            return self._inferred_beside(field, found) if self._kind.is_document else _inferred(field)
+            return self._inferred_beside(field, found) if self._may_differ(found) else _inferred(field)
         if isinstance(found, Json):
             return self._json(field, found)
         if self._scripts is not None and field == SCRIPT_TEXT and isinstance(found, Data):
@@ -115,6 +117,12 @@ class FieldStore:
         inputs = () if otherwise is None else otherwise.inputs
         key = ("json", found.path, found.inside, otherwise and otherwise.key, field_type(field))
         return Computed((event_json(found.path), *inputs), read, key)
+
+    def _may_differ(self, found: Resolution) -> bool:
+        """Whether a field that lineage may add does not follow from its column in the way that it does with records."""
+        if not self._kind.is_document or isinstance(found, Column):
+            return False
+        return not isinstance(found, Derived) or self._kind.channel == _SECURITY
 
     def _inferred_beside(self, field: str, found: Resolution) -> Computed:
         """Return the storage of a field that lineage may add to a document: what the document says comes first."""
