@@ -50,7 +50,7 @@ def read_raw(flat: Mapping[str, Any], event_data: dict[str, Any] | None = None) 
 
     ``event_data``: winlog.event_data, where it was not made flat with the rest.
     """
-    created = moment(flat.get("winlog.time_created")) or moment(flat["@timestamp"])
+    created = moment(flat.get("winlog.time_created")) or moment(flat.get("@timestamp"))
     if created is None:
         raise IncomingError("no_time", "its @timestamp is no time")
     kind = _kind(tuple(_text(flat.get(name)) for name in _OF_KIND), tuple(map(str, _list(flat.get("winlog.keywords")))))

@@ -97,7 +97,7 @@ class Taker:
 
     def take(self, flat: Mapping[str, Any]) -> Taken:
         """Return a flat document as it is stored. Raises IncomingError where it has no time."""
-        time = moment(flat["@timestamp"])
+        time = moment(flat.get("@timestamp"))
         if time is None:
             raise IncomingError("no_time", "its @timestamp is no time")
         cells: dict[str, int] = {"@timestamp": time.ticks}
