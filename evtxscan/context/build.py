@@ -21,7 +21,7 @@ from evtxscan.store.case import Case, explained
 from evtxscan.store.finish import finish
 from evtxscan.store.scripts import SCRIPT_RECORD
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Goes up with every change that can give another table from the same events."""
 
 _TABLES = (
