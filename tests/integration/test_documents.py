@@ -342,7 +342,9 @@ def test_verify_sees_a_changed_line_and_a_changed_case(raw: Path, tmp_path: Path
     assert gone["totals"]["records_against_case"] == 460
 
 
-def test_a_record_and_its_document_are_two_events_and_one_fact(tmp_path: Path, raw: Path, detection: Done) -> None:
+def test_a_record_and_its_document_are_two_events_and_one_fact(
+    tmp_path: Path, raw: Path, scenario: Path, detection: Done
+) -> None:
     """Catches boots, sessions, processes and findings that are there twice because the evidence tells of them twice."""
     contexts = []
     for number, paths in enumerate([(EVIDENCE, raw), (raw, EVIDENCE)]):
@@ -357,6 +359,7 @@ def test_a_record_and_its_document_are_two_events_and_one_fact(tmp_path: Path, r
         for one, other in zip(found, expected, strict=True):
             for part in ("session", "parents", "logons_before", "sessions_open", "inferred", "witnesses"):
                 assert one["evtxscan"].get(part) == other["evtxscan"].get(part)
+        assert evtxscan("coverage", "--case", case).out == evtxscan("coverage", "--case", scenario).out
         contexts.append(content.content(case)["processes"])
     assert contexts[0] == contexts[1]
     assert len(contexts[0]) == len({row[:4] for row in contexts[0]})
