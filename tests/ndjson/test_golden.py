@@ -13,7 +13,7 @@ import pytest
 from evtxscan.ecs.document import nest
 from evtxscan.evidence.ndjson import Block
 from evtxscan.ingest.documents import process_blocks
-from evtxscan.proof.records import documents_of
+from evtxscan.proof.records import flat_documents
 from tests.ecs.conformance import ADDED, ROOT, WINLOGBEAT, Case, cases, compare_with
 from tests.ecs.differences import reason
 from tests.ndjson.made import raw_document
@@ -26,7 +26,7 @@ _CASES = [case for case in cases() if case.profile == WINLOGBEAT]
 def stored(document: dict[str, Any]) -> dict[str, Any]:
     """Return what a case has of the document of one line."""
     batch = process_blocks([Block(0, 0, json.dumps(document).encode())])
-    ((_, found),) = documents_of(batch)
+    ((_, found),) = flat_documents(batch.groups, batch.strings)
     assert not batch.chunks[0].losses
     return found
 
