@@ -51,7 +51,7 @@ class Streams:
         """Yield all process starts in the order that pairing wants."""
         security, sysmon = listed(self._kinds.of("security/4688")), listed(self._kinds.of("sysmon/1"))
         rows = self._db.execute(
-            f'SELECT "process.pid", "@timestamp", ifnull(kind IN ({security}), 0) AS is_security, event.id,'
+            f'SELECT "process.pid", "@timestamp", kind IN ({security}) AS is_security, event.id,'
             ' "host.name", "process.executable", "winlog.record_id" FROM event JOIN context_chunk c ON c.id = chunk'
             f' WHERE kind IN ({security}, {sysmon}) AND "process.pid" IS NOT NULL AND "@timestamp" IS NOT NULL'
             f" AND event.id NOT IN {_TWIN}"
