@@ -105,5 +105,5 @@ def show(case: Case, event_id: str) -> dict[str, Any]:
     ours = {**told.ours, **around.process(told.event), **around.children(told.event)}
     for part in blocks.parts([told.event.row]).values():
         ours["script_block"] = blocks.whole(part, lambda row: documents.event_ids([row])[0])
-    ours["raw_xml"] = documents.xml(told.event)
+    ours |= documents.raw(told.event)
     return replace(told, ours=ours).document()

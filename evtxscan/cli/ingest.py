@@ -65,11 +65,12 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Read event logs into a case.
+    """Read event logs, and documents made of events, into a case.
 
-    PATH is an event log, an archive (zip, tar, 7z, gz, xz, zst, bz2), a disk image (E01, raw, VMDK, VHD, VHDX, QCOW2;
-    needs the extra evtxscan[image]), or a folder, which is searched with all folders below it. Logs are known by their
-    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same log
+    PATH is an event log, a file of event documents (NDJSON: Winlogbeat's, or ECS documents of Elastic, one a line), an
+    archive (zip, tar, 7z, gz, xz, zst, bz2), a disk image (E01, raw, VMDK, VHD, VHDX, QCOW2; needs the extra
+    evtxscan[image]), or a folder, which is searched with all folders below it. Logs and documents are known by their
+    content, whatever they are called. The evidence is only ever read, and hashed before and after. Reading the same
     again adds nothing; an ingest that was interrupted is completed by running it again.
 
     \b

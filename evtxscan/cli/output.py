@@ -51,14 +51,17 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
 
 
 def refuse_evidence(path: Path, option: str) -> None:
-    """Raise UsageError where ``path`` is an event log, an archive or an image: nothing ever writes to one."""
-    from evtxscan.evidence.recognise import kind_of  # noqa: PLC0415 - keeps --help fast
+    """Raise UsageError where ``path`` is an event log, an archive or an image: nothing ever writes to one.
+
+    What evtxscan exported may be exported again.
+    """
+    from evtxscan.evidence.recognise import Kind, kind_of  # noqa: PLC0415 - keeps --help fast
 
     try:
         kind = kind_of(path) if path.is_file() else None
     except OSError:
         return
-    if kind:
+    if kind and kind is not Kind.EXPORT:
         article = "an" if kind[0] in "Ee" else "a"
         raise UsageError(f"{path}: is {article} {kind} and will not be overwritten; name another file with {option}")
 

@@ -15,12 +15,13 @@ from evtxscan.context.pairing import pair, without_copies
 from evtxscan.context.scripts import add_script_blocks
 from evtxscan.context.sessions import Logons
 from evtxscan.context.signs import Signs
-from evtxscan.context.streams import Streams
+from evtxscan.context.streams import Streams, rank_chunks
+from evtxscan.context.twins import find_twins
 from evtxscan.store.case import Case, explained
 from evtxscan.store.finish import finish
 from evtxscan.store.scripts import SCRIPT_RECORD
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Goes up with every change that can give another table from the same events."""
 
 _TABLES = (
@@ -31,6 +32,7 @@ _TABLES = (
     "lineage",
     "logon_session",
     "explicit_credential",
+    "document_twin",
     "script_block",
     "script_block_part",
     "script_block_text",
@@ -67,6 +69,8 @@ def rebuild(case: Case) -> None:
         for table in _TABLES:
             db.execute(f"DELETE FROM {table}")
         kinds, hosts, programs, logon_ids = Kinds(db), Hosts(db), Programs(db), LogonIds(db)
+        rank_chunks(db)
+        find_twins(db, kinds)
         signs = Signs(db, kinds, hosts, programs)
         boots = Boots(signs.boot_signs())
         streams = Streams(db, kinds, signs)
@@ -82,7 +86,7 @@ def rebuild(case: Case) -> None:
         add_lineage(db)
         _insert(db, "logon_session", 13, logons.rows())
         _insert_boots(db, boots)
-        add_script_blocks(db, kinds.of(SCRIPT_RECORD))
+        add_script_blocks(db, [kind for kind in kinds.of(SCRIPT_RECORD) if kind not in kinds.taken])
         add_coverage(db)
         _insert(db, "context_state", 4, [(1, RULES_VERSION, *_newest(db))])
         streams.close()

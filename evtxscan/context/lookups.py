@@ -8,9 +8,15 @@ from collections.abc import Iterable
 
 from evtxscan.context.pairing import fold
 from evtxscan.ecs.convert import MAX_LONG
+from evtxscan.ecs.documents import END, START
+from evtxscan.ecs.raw import RAW
 
 _KERNEL_CLOCK = ("Microsoft-Windows-Kernel-General", "System", "1")
 _SECURITY_CLOCK = "security/4616"
+
+
+# Documents that name processes by ids of their own tell what Sysmon's records do.
+_TELLS_AS = {START: "sysmon/1", END: "sysmon/5"}
 
 
 class Kinds:
@@ -19,11 +25,19 @@ class Kinds:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.log: dict[int, str] = {}
         self.clock: list[int] = []  # the kinds that record a change of the clock
+        self.documents: list[int] = []  # of Windows' events
+        self.taken: set[int] = set()  # documents that were taken as they are
         self._by_mapping: dict[str, list[int]] = defaultdict(list)
-        rows = db.execute("SELECT id, mapping, provider, channel, code FROM kind ORDER BY id")
-        for kind, mapping, provider, channel, code in rows:
+        rows = db.execute(
+            "SELECT id, mapping, provider, channel, code, json_extract(definition, '$.document') FROM kind ORDER BY id"
+        )
+        for kind, mapping, provider, channel, code, document in rows:
+            if document is not None and channel is not None:
+                self.documents.append(kind)
+            if document not in (None, RAW):
+                self.taken.add(kind)
             self.log[kind] = channel or ""
-            self._by_mapping[mapping].append(kind)
+            self._by_mapping[_TELLS_AS.get(mapping, mapping)].append(kind)
             if mapping == _SECURITY_CLOCK or (provider, channel, code) == _KERNEL_CLOCK:
                 self.clock.append(kind)
 

@@ -39,7 +39,11 @@ class RecordedTexts:
         return self._chunk(chunk).get(offset)
 
     def _read(self, chunk: int) -> dict[int, str]:
-        (packed,) = self._db.execute("SELECT bytes FROM chunk WHERE id = ?", (chunk,)).fetchone()
+        (packed, of_lines) = self._db.execute(
+            "SELECT bytes, id IN (SELECT chunk FROM document_block) FROM chunk WHERE id = ?", (chunk,)
+        ).fetchone()
+        if of_lines:  # documents have texts as their events have them
+            return {}
         data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=CHUNK_SIZE)
         found: dict[int, str] = {}
         for span, text in _rendered(data):

@@ -36,6 +36,8 @@ _FIRST_OF_BOOT: frozenset[Sign] = frozenset({"first_process", "kernel_start", "4
 _FIRST_PROGRAMS = frozenset({"smss.exe", "registry"})
 # The time that a record names is believed where the record was written this much later at most.
 _BELIEVED = 10 * 60 * TICKS_PER_SECOND
+# Winlogbeat cuts the times of records to milliseconds, and the times in them not.
+_CUT = TICKS_PER_SECOND // 1000
 # Records around a boot are out of order by seconds.
 _FALL_AT_BOOT = 60 * TICKS_PER_SECOND
 # The log service writes 1101 (events were dropped) ahead of a boot's first records, with a later time than theirs.
@@ -111,13 +113,14 @@ class Signs:
         rows = self._db.execute(
             f'SELECT id, kind, "host.name", "winlog.record_id", "@timestamp", {time}, chunk, "offset",'
             f' "process.executable" FROM event WHERE kind IN ({listed(kinds)}) AND "@timestamp" IS NOT NULL {of_kernel}'
+            " AND id NOT IN (SELECT event FROM document_twin)"
             ' ORDER BY (SELECT sha256 FROM chunk c WHERE c.id = chunk), "offset"'
         )
         for event, kind, host, record, ticks, text, chunk, offset, program in rows:
             if of_kernel and self._programs[program].rpartition("\\")[2] not in _FIRST_PROGRAMS:
                 continue
             named = parse_time(text)
-            if named is not None and not 0 <= ticks - named <= _BELIEVED:
+            if named is not None and not -_CUT < ticks - named <= _BELIEVED:
                 named = None
             yield _Found(sign, event, kind, self._hosts[host], record, ticks, named, chunk, offset)
 
@@ -126,6 +129,7 @@ class Signs:
             'SELECT id, kind, "host.name", "winlog.record_id", "@timestamp", chunk, "offset",'
             " coalesce(json_extract(data, '$.event_data.PreviousTime'), json_extract(data, '$.event_data.OldTime')),"
             f" json_extract(data, '$.event_data.NewTime') FROM event WHERE kind IN ({listed(self._kinds.clock)})"
+            " AND id NOT IN (SELECT event FROM document_twin)"
         ).fetchall()
         for event, kind, host, record, ticks, chunk, offset, old_text, new_text in rows:
             method: ClockMethod = "recorded"
@@ -176,11 +180,12 @@ class Signs:
     def _time_before(self, chunk: int, offset: int, records: int) -> int | None:
         """Return the latest time among the ``records`` before one: of the same chunk, others may be of another log.
 
-        None for a stale record: what stands before it in its chunk was written after it.
+        None for a stale record: what stands before it in its chunk was written after it. And for a document: those of
+        several logs may stand before it, in any order.
         """
         found = self._db.execute(
             'SELECT max(time) FROM (SELECT coalesce("winlog.time_created", "@timestamp") AS time FROM event'
-            ' WHERE chunk = ?1 AND "offset" < ?2 AND NOT EXISTS'
+            ' WHERE chunk = ?1 AND "offset" < ?2 AND ?1 NOT IN (SELECT chunk FROM document_block) AND NOT EXISTS'
             ' (SELECT 1 FROM stale_record r WHERE r.chunk = ?1 AND r."offset" = ?2) ORDER BY "offset" DESC LIMIT ?3)',
             (chunk, offset, records),
         ).fetchone()

@@ -14,6 +14,7 @@ from evtxscan.context.pairing import Start
 from evtxscan.context.sessions import LogonRow
 from evtxscan.context.signs import Signs
 
+_TWIN = "(SELECT event FROM document_twin)"
 _LOGON_ID = {
     "security/4624": "winlog.event_data.TargetLogonId",
     "security/4634": "winlog.event_data.TargetLogonId",
@@ -22,6 +23,16 @@ _LOGON_ID = {
     "security/4672": "winlog.logon.id",
 }
 """The column that names the session a record is about."""
+
+
+def rank_chunks(db: sqlite3.Connection) -> None:
+    """Make the temporary table context_chunk: the order of the chunks, those of records before those of documents."""
+    db.execute("DROP TABLE IF EXISTS temp.context_chunk")
+    db.execute("CREATE TEMP TABLE context_chunk (id INTEGER PRIMARY KEY, rank INTEGER NOT NULL)")
+    db.execute(
+        "INSERT INTO context_chunk SELECT id, row_number()"
+        " OVER (ORDER BY id IN (SELECT chunk FROM document_block), sha256) FROM chunk"
+    )
 
 
 class Streams:
@@ -34,9 +45,7 @@ class Streams:
         if signs.clocks:
             db.create_function("context_era", 4, signs.era, deterministic=True)
             self._era = 'context_era(e."host.name", e.kind, e."winlog.record_id", e."@timestamp")'
-        db.execute("DROP TABLE IF EXISTS temp.context_chunk")
-        db.execute("CREATE TEMP TABLE context_chunk (id INTEGER PRIMARY KEY, rank INTEGER NOT NULL)")
-        db.execute("INSERT INTO context_chunk SELECT id, row_number() OVER (ORDER BY sha256) FROM chunk")
+        rank_chunks(db)
 
     def starts(self) -> Iterator[Start]:
         """Yield all process starts in the order that pairing wants."""
@@ -45,6 +54,7 @@ class Streams:
             f'SELECT "process.pid", "@timestamp", kind IN ({security}) AS is_security, event.id,'
             ' "host.name", "process.executable", "winlog.record_id" FROM event JOIN context_chunk c ON c.id = chunk'
             f' WHERE kind IN ({security}, {sysmon}) AND "process.pid" IS NOT NULL AND "@timestamp" IS NOT NULL'
+            f" AND event.id NOT IN {_TWIN}"
             ' ORDER BY "process.pid", "@timestamp", is_security, "winlog.record_id", "host.name", rank, "offset"'
         )
         return map(Start._make, rows)
@@ -54,6 +64,11 @@ class Streams:
         self._db.execute("DROP TABLE IF EXISTS temp.context_copy")
         self._db.execute("CREATE TEMP TABLE context_copy (event INTEGER PRIMARY KEY, original INTEGER NOT NULL)")
         self._db.executemany("INSERT INTO context_copy VALUES (?, ?)", copies)
+        # A document of a process start says of it what its record says, or what that is a copy of.
+        self._db.execute(
+            "INSERT INTO context_copy SELECT t.event, coalesce(c.original, t.original) FROM document_twin t"
+            " LEFT JOIN context_copy c ON c.event = t.original"
+        )
 
     def keep_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Keep (Sysmon event, Security event) in context_pair."""
@@ -86,6 +101,7 @@ class Streams:
             f'SELECT {self._era} AS era, "@timestamp" AS ticks, "winlog.record_id" AS record, "host.name" AS host,'
             f' \'{mapping.partition("/")[2]}\' AS code, e.id AS event, "{column}" AS logon, rank, "offset" AS place'
             f" FROM event e JOIN context_chunk c ON c.id = e.chunk WHERE kind IN ({listed(self._kinds.of(mapping))})"
+            f" AND e.id NOT IN {_TWIN}"
             for mapping, column in _LOGON_ID.items()
         ]
         rows = self._db.execute(
@@ -112,6 +128,7 @@ FROM (
     FROM event e JOIN context_chunk c ON c.id = e.chunk
         LEFT JOIN context_pair p ON p.security = e.id LEFT JOIN event s ON s.id = p.sysmon
     WHERE e.kind IN ({start}) AND e.id NOT IN (SELECT event FROM context_copy)
+        AND e.id NOT IN (SELECT event FROM document_twin)
     UNION ALL
     SELECT {era}, e."@timestamp", e."host.name", 0, 0, e.id, e."process.pid", e."process.executable",
         e."process.command_line", e."process.parent.pid", e."process.parent.executable", e."process.entity_id",
@@ -119,13 +136,14 @@ FROM (
         e."winlog.event_data.LogonGuid", e."winlog.record_id", rank, e."offset"
     FROM event e JOIN context_chunk c ON c.id = e.chunk
     WHERE e.kind IN ({sysmon_start}) AND e.id NOT IN (SELECT event FROM context_copy)
+        AND e.id NOT IN (SELECT event FROM document_twin)
         AND e.id NOT IN (SELECT sysmon FROM context_pair)
     UNION ALL
     SELECT {era}, e."@timestamp", e."host.name", 1, e.kind IN ({end}), e.id, e."process.pid", e."process.executable",
         NULL, NULL, NULL, e."process.entity_id", NULL, NULL, NULL, NULL, NULL, NULL,
         e."winlog.record_id", rank, e."offset"
     FROM event e JOIN context_chunk c ON c.id = e.chunk
-    WHERE e.kind IN ({end}, {sysmon_end})
+    WHERE e.kind IN ({end}, {sysmon_end}) AND e.id NOT IN (SELECT event FROM document_twin)
 )
 ORDER BY era, ticks, record, is_end, is_security, rank, place
 """

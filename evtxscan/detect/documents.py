@@ -88,12 +88,17 @@ class Documents:
         places = self._events.places(rows)
         return [places[row][0].event_id for row in rows]
 
-    def xml(self, event: Event) -> str:
-        """Return the record as XML, or a comment that says why no parser renders it as that."""
+    def raw(self, event: Event) -> dict[str, str]:
+        """Return what an event was read from: ``raw_xml``, the record as XML, or ``raw_json``, a document's line.
+
+        Where no parser renders the record as XML, a comment says why.
+        """
+        if event.kind.is_document:
+            return {"raw_json": self._events.text(event.row)}
         try:
-            return self._events.xml(event.row)
+            return {"raw_xml": self._events.xml(event.row)}
         except EvidenceError as error:
-            return f"<!-- {str(error).replace('--', '- -')} -->"
+            return {"raw_xml": f"<!-- {str(error).replace('--', '- -')} -->"}
 
     def _lineage(self, rows: Sequence[int]) -> dict[int, _Lineage]:
         found: dict[int, _Lineage] = {}
@@ -116,6 +121,7 @@ class Documents:
             inferred = [
                 {"field": field, "value": value, "method": lineage.method, "from": origin}
                 for field, value in _inferred_values(lineage)
+                if not (event.kind.is_document and field in flat)  # a document may have one without the other
             ]
             if inferred:
                 ours["inferred"] = inferred

@@ -10,10 +10,13 @@ from typing import Any, Literal
 from evtxscan.detect.hosts import Hosts
 from evtxscan.detect.undecided import reason_for
 from evtxscan.detect.verdict import Reason
+from evtxscan.ecs.documents import DOCUMENTS
 from evtxscan.eql.ast import Field
 from evtxscan.eql.binder import BoundEvent
 from evtxscan.eql.mapping import Type
 from evtxscan.eql.predicates import Leaf, LeafKind
+from evtxscan.eql.sql.plan import Numbers, Plan
+from evtxscan.eql.sql.recorded import RecordedData
 from evtxscan.eql.sql.run import CaseQueries
 from evtxscan.rules.events import is_recorded
 from evtxscan.rules.state import RuleState, StageState
@@ -110,15 +113,33 @@ def evidence_for(queries: CaseQueries, states: Sequence[RuleState]) -> dict[str,
     running = [state for state in states if state.rule is not None and state.refused is None]
     parts = [stage for state in running for stage in state.stages if not stage.stage.missing]
     hosts = Hosts(queries)
-    events = _events(queries, {event for part in parts for event in part.events}, hosts)
-    lacks = _lacks(queries, sorted({field for part in parts for field in part.stage.fields if is_recorded(field)}))
+    documents = {id(part): _documents(queries, part) for part in parts}
+    events = _events(queries, {event for part in parts for event in (*part.events, *documents[id(part)])}, hosts)
+    recorded = RecordedData(queries.case)
+    fields = {field for part in parts for field in part.stage.fields if is_recorded(field) or recorded.knows(field)}
+    lacks = _lacks(queries, sorted(fields))
     found: dict[str, tuple[RuleEvidence, ...]] = {}
     for state in running:
         asked = [stage for stage in state.stages if not stage.stage.missing]
         found[state.rule.id if state.rule else ""] = tuple(
-            RuleEvidence(host, tuple(_stage(host, part, events, lacks) for part in asked)) for host in hosts.names
+            RuleEvidence(host, tuple(_stage(host, part, documents[id(part)], events, lacks) for part in asked))
+            for host in hosts.names
         )
     return found
+
+
+def _documents(queries: CaseQueries, part: StageState) -> tuple[str, ...]:
+    """Return the classes of documents of the case, beside those of Windows events, that can meet a condition."""
+    tree = part.stage.event.predicate
+    numbers = Numbers([tree])
+    found = {
+        mapping.id
+        for row, (kind, mapping) in queries.events.kinds.items()
+        if kind.is_document
+        and mapping.id in DOCUMENTS
+        and Plan(row, queries.kinds[row], [tree], numbers, frozenset()).trees
+    }
+    return tuple(sorted(found))
 
 
 def _events(queries: CaseQueries, classes: set[str], hosts: Hosts) -> Counter[tuple[str, str]]:
@@ -166,13 +187,16 @@ def _never(field: str) -> Leaf:
     )
 
 
-def _stage(host: str, part: StageState, events: Counter[tuple[str, str]], lacks: _Lacks) -> StageEvidence:
+def _stage(
+    host: str, part: StageState, documents: tuple[str, ...], events: Counter[tuple[str, str]], lacks: _Lacks
+) -> StageEvidence:
     present: list[Present] = []
     absent: list[str] = []
-    for event in part.events:
+    for event in (*part.events, *documents):
         count = events[host, event]
         if not count:
-            absent.append(event)
+            if event not in documents:
+                absent.append(event)
             continue
         lacking = [
             FieldLack(field, reasons.most_common(1)[0][0])

@@ -70,7 +70,7 @@ def _event_finding(result: RuleResult, hit: Hit, told: Told, documents: Document
         "rule": rule_document(result.rule),
         "matched": held,
         "relies_on_missing": missing,
-        "raw_xml": documents.xml(told.event),
+        **documents.raw(told.event),
     }
     if values := defend_values(result.query.event.predicate, [told]):
         ours["defend_values"] = values

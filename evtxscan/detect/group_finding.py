@@ -65,7 +65,7 @@ def _finding(
 
 
 def _event(told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:
-    ours = {**told.ours, **around.process(told.event), "raw_xml": documents.xml(told.event)}
+    ours = {**told.ours, **around.process(told.event), **documents.raw(told.event)}
     return replace(told, ours=ours).document()
 
 

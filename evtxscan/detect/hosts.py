@@ -13,6 +13,10 @@ from evtxscan.store.scope import LIVE
 _ROWS_AT_ONCE = 500
 
 
+# A lost line of documents may be one of any log.
+_ANY = "*"
+
+
 class Hosts:
     """Hosts are known by their names in lower case; ``names`` are those in the scope, sorted."""
 
@@ -72,7 +76,7 @@ class Hosts:
         """
         counts: Counter[str] = Counter()
         for host, channels, lost in self._losses:
-            if any(category is None or channels & _channels_of(category) for category in categories):
+            if any(category is None or channels & {_ANY, *_channels_of(category)} for category in categories):
                 counts[host] += lost
         return counts
 
@@ -86,10 +90,11 @@ class Hosts:
         found: list[tuple[str, frozenset[str], int]] = []
         for source, lost in lossy:
             rows = self._db.execute(
-                'SELECT DISTINCT event."host.name", kind.channel FROM source_chunk'
+                'SELECT DISTINCT event."host.name", iif(document_block.chunk IS NULL, kind.channel, ?2)'
+                " FROM source_chunk"
                 " JOIN event ON event.chunk = source_chunk.chunk JOIN kind ON kind.id = event.kind"
-                " WHERE source_chunk.source = ?",
-                (source,),
+                " LEFT JOIN document_block ON document_block.chunk = event.chunk WHERE source_chunk.source = ?1",
+                (source, _ANY),
             ).fetchall()
             channels = frozenset(channel for _, channel in rows if channel)
             hosts = {self._texts[cell] for cell, _ in rows if cell is not None}

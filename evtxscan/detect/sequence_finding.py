@@ -51,7 +51,7 @@ def _finding(result: SequenceResult, hit: SequenceHit, documents: Documents, aro
 
 
 def _event(told: Told, documents: Documents, around: Surroundings) -> dict[str, Any]:
-    ours = {**told.ours, **around.process(told.event), "raw_xml": documents.xml(told.event)}
+    ours = {**told.ours, **around.process(told.event), **documents.raw(told.event)}
     return replace(told, ours=ours).document()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping as Dict
 from functools import cache
 
 from evtxscan.detect.verdict import Missing, Reason
+from evtxscan.ecs.documents import DOCUMENTS
 from evtxscan.ecs.inferred import INFERRED
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
@@ -65,6 +66,8 @@ def reason_for(field: str, kind: tuple[Kind, Mapping], lineage: str | None, *, a
     if not absent:
         return "script_block_incomplete" if field == SCRIPT_TEXT else "shared_service_host"
     mapping = kind[1]
+    if kind[0].is_document and mapping.id in DOCUMENTS:
+        return "not_recorded"
     if mapping.id == "security/4688" and field in INFERRED:
         return _LINEAGE_REASONS.get(lineage or "", "no_sysmon")
     if mapping.id == "security/4688" and field in ("process.command_line", "process.args", "process.args_count"):

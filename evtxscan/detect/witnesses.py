@@ -16,8 +16,27 @@ _ROWS_AT_ONCE = 500
 
 
 def fold(case: Case, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """Make one hit of a process that both logs saw start, for which Sysmon's record stands, and one of a script."""
-    return _one_per_start(case, _one_per_script(case, hits))
+    """Make one hit of a process that both logs saw start, for which Sysmon's record stands, and one of a script.
+
+    A document of a record is no further hit beside the record itself.
+    """
+    return _one_per_start(case, _one_per_script(case, _without_twins(case, hits)))
+
+
+def _without_twins(case: Case, hits: Sequence[Hit]) -> Sequence[Hit]:
+    rows = {hit.row for hit in hits}
+    twins = {event for event, original in _twins(case, sorted(rows)) if original in rows}
+    return [hit for hit in hits if hit.row not in twins] if twins else hits
+
+
+def _twins(case: Case, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (document, event that tells of the same record) for those of ``rows`` that are such documents."""
+    if case.db.execute("SELECT 1 FROM document_twin LIMIT 1").fetchone() is None:
+        return
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        group = rows[start : start + _ROWS_AT_ONCE]
+        marks = ",".join("?" * len(group))
+        yield from case.db.execute(f"SELECT event, original FROM document_twin WHERE event IN ({marks})", group)
 
 
 def _one_per_script(case: Case, hits: Sequence[Hit]) -> Sequence[Hit]:

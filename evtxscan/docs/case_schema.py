@@ -16,6 +16,7 @@ from evtxscan.store.finish import finish
 
 _INTRO = Path(__file__).parent / "case_schema_intro.md"
 _CREATE = re.compile(r"CREATE (TABLE|VIEW) (?:IF NOT EXISTS )?\"?(\w+)\"?", re.IGNORECASE)
+_ADD = re.compile(r'ALTER TABLE (\w+) ADD COLUMN (?:"([^"]+)"|(\w+))', re.IGNORECASE)
 # The column that a line defines: the first name of it in a table, the last one in a view's list of expressions.
 _TABLE_COLUMN = re.compile(r'\s*(?:"([^"]+)"|(\w+))\s')
 _VIEW_COLUMN = re.compile(r'(?:"([^"]+)"|(\w+)),?\s*\Z')
@@ -61,6 +62,8 @@ def read_comments() -> dict[str, Comments]:
                 elif last:
                     current.columns[last] = f"{current.columns[last]} {comment.strip()}".strip()
                 continue
+            if (added := _ADD.match(code)) and comment.strip():
+                found[added[1]].columns[added[2] or added[3]] = comment.strip()
             if created := _CREATE.match(code):
                 kind, name = created[1].upper(), created[2]
                 current = found[name] = Comments(" ".join(above), kind == "VIEW")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from typing import Any, Final
 
+from evtxscan.ecs.columns import PACKED
 from evtxscan.ecs.kind import Kind
+from evtxscan.ecs.mapping import OWN, unpack
 from evtxscan.ecs.mapping import Mapping as EventMapping
 from evtxscan.ecs.resolve import Cell, Input, Path, cell_values, with_data
 from evtxscan.evtx.filetime import to_iso
@@ -29,6 +31,13 @@ def document(
     fields = dict(mapping.constants(kind))
     fields.update(_from_cells(mapping, with_data(row, data, mapping.paths) if mapping.paths else row))
     fields.update(_from_data(data or {}, mapping.hidden))
+    if kind.is_document:
+        own = dict((data or {}).get(OWN, {}))
+        if (time := own.pop("@timestamp", None)) is not None:  # with other digits than a record's
+            own["@timestamp" if row.get("winlog.time_created") is None else "winlog.time_created"] = time
+        packed = row.get(PACKED)
+        fields.update(unpack(packed).get(OWN, {}) if isinstance(packed, str) else {})  # type: ignore[arg-type]
+        fields.update(own)
     return {name: fields[name] for name in sorted(fields)}
 
 
@@ -70,6 +79,8 @@ def _from_cells(mapping: EventMapping, row: Mapping[str, Cell] | Mapping[Input, 
 
 def _from_data(data: Mapping[str, Any], hidden: Set[Path]) -> Iterator[tuple[str, Any]]:
     for key, value in data.items():
+        if key == OWN:
+            continue
         if isinstance(value, dict):
             for name, text in value.items():
                 if (key, name) not in hidden:

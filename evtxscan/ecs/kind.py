@@ -6,7 +6,9 @@ event.category, winlog.keywords ...) is not stored per event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+import orjson
 
 from evtxscan.ecs.text import guid
 
@@ -19,7 +21,8 @@ class Kind:
     """The constant part of a record; None where the record has no such value or none that can be read.
 
     ``code`` is EventID as text without Qualifiers, ``keywords`` the hex text as recorded, GUIDs have braces and the
-    case that was recorded.
+    case that was recorded. ``document`` is JSON, and None for records: of a document that was made of one, what its
+    events have in common besides (see :mod:`evtxscan.ecs.documents`).
     """
 
     provider: str | None = None
@@ -31,6 +34,20 @@ class Kind:
     task: int | None = None
     opcode: int | None = None
     keywords: str | None = None
+    document: str | None = None
+
+    @property
+    def is_document(self) -> bool:
+        """Whether its events are documents that another program made, and not records."""
+        return self.document is not None
+
+    @property
+    def definition(self) -> str:
+        """All of it as JSON; only documents have ``document``."""
+        values = asdict(self)
+        if self.document is None:
+            del values["document"]
+        return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
 
     @classmethod
     def from_system(cls, system: object) -> Kind:

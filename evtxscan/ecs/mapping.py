@@ -36,6 +36,9 @@ SECTIONS: Final = ("event_data", "user_data", "processing_error_data", "debug_da
                    "rendering_info", "other")  # fmt: skip
 """The objects of ``winlog`` (and of an event's ``data``) that hold recorded values by name."""
 
+OWN: Final = "document"
+"""The object of ``data`` with the fields of a document that no column holds, by their dotted names."""
+
 _CORE: Final[dict[str, Resolution]] = {
     "@timestamp": Column("@timestamp"),
     "winlog.time_created": Data(("time_created",)),

@@ -59,11 +59,35 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Json:
+    """The JSON value at ``path`` of the event's ``data``: a scalar, or a list with several values of the field.
+
+    ``inside`` leads on into objects of it, with dots. Where there is no such key, the values are those of
+    ``otherwise``, if there is something.
+    """
+
+    path: Path
+    inside: str = ""
+    otherwise: Column | Derived | None = None
+
+    def values(self, value: object) -> Values:
+        """Return the values of the field in what stands at ``path``."""
+        found = value if isinstance(value, list) else [value]
+        for name in self.inside.split(".") if self.inside else ():
+            found = [item for part in found if isinstance(part, dict) for item in _items(part.get(name))]
+        return tuple(item for item in found if item is not None and not isinstance(item, dict | list))
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """No event of the kind has the field."""
 
 
-Resolution = Constant | Column | Derived | Data | Absent
+Resolution = Constant | Column | Derived | Data | Json | Absent
 
 ABSENT = Absent()
 

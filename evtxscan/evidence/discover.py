@@ -1,14 +1,14 @@
-"""Finds the event logs under the paths an examiner names."""
+"""Finds the event logs, and files of event documents, under the paths an examiner names."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evtxscan.errors import EvidenceError
-from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine_file
+from evtxscan.evidence.recognise import FORMS, IMAGES, Kind, Nature, examine_file
 from evtxscan.evidence.source import (
     HEAD_SIZE,
     PlainFile,
@@ -22,7 +22,7 @@ from evtxscan.evidence.source import (
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file below a named folder, or in an archive, that is no event log."""
+    """A file below a named folder, or in an archive, that is no event log and has no event documents."""
 
     path: str
     argument: str
@@ -132,10 +132,14 @@ def _take(candidate: Candidate, found: Found, look: Look) -> None:
     except OSError as error:
         found.errors.append(unreadable(path, error))
         return
-    if nature.kind is Kind.LOG:
+    if nature.kind is Kind.EXPORT and candidate.named:
+        nature = replace(nature, kind=Kind.DOCUMENTS)
+    if form := FORMS.get(nature.kind):
         head = nature.head[:HEAD_SIZE]
-        found.sources.append(Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head))
-    elif nature.kind is not None:
+        found.sources.append(
+            Source(candidate.name, candidate.argument, PlainFile(path), size, modified, head, form=form)
+        )
+    elif nature.kind is not None and nature.kind is not Kind.EXPORT:
         before = len(found.sources)
         files = _open(candidate, nature, size, found, look)
         if len(found.sources) > before:

@@ -16,7 +16,8 @@ from evtxscan.evidence.evtx_layout import (
     FILE_MAGIC,
     RECORD_MAGIC,
 )
-from evtxscan.evidence.source import open_file
+from evtxscan.evidence.ndjson import has_documents, is_export, may_have_documents, read_ahead, why_not
+from evtxscan.evidence.source import Form, open_file
 
 # A log whose file header is gone is known by any of its first chunks.
 _CHUNKS_TRIED = 16
@@ -28,6 +29,8 @@ class Kind(StrEnum):
     """What a file can be that has event logs, or is one; the values are read by people."""
 
     LOG = "event log"
+    DOCUMENTS = "file of event documents (NDJSON)"
+    EXPORT = "export of evtxscan"
     ZIP = "zip archive"
     TAR = "tar archive"
     SEVENZIP = "7z archive"
@@ -43,6 +46,9 @@ class Kind(StrEnum):
     RAW = "raw disk image"
 
 
+FORMS: dict[Kind | None, Form] = {Kind.LOG: "evtx", Kind.DOCUMENTS: "ndjson"}
+"""What events are read from, and what a source calls it."""
+_OWN_EXPORT = "an export of evtxscan, which says where its evidence lies; to take it as documents, name the file itself"
 IMAGES = frozenset({Kind.EWF, Kind.VMDK, Kind.VHD, Kind.VHDX, Kind.QCOW, Kind.RAW})
 # APPNOTE.TXT; 7zFormat.txt; RFC 1952; bzip2; the xz and Zstandard format documents; libyal's of the images.
 _MAGIC = (
@@ -79,8 +85,27 @@ def examine(file: BinaryIO) -> Nature:
     head = _read(file, FILE_HEADER_SIZE)
     kind = _kind(head)
     if kind is None and head:
-        kind = Kind.LOG if _has_chunk(file) else _disk(head)
-    return Nature(kind, "" if kind else _no_log(head), head)
+        ahead = b""
+        if may_have_documents(head):
+            ahead = read_ahead(head, file)
+            kind = _of_lines(head + ahead)
+        kind = kind or (Kind.LOG if _has_chunk(_again(ahead, file) if ahead else file) else _disk(head))
+    return Nature(kind, _OWN_EXPORT if kind is Kind.EXPORT else "" if kind else _no_log(head), head)
+
+
+def _of_lines(start: bytes) -> Kind | None:
+    """Tell what the lines are that a file begins with."""
+    if not has_documents(start):
+        return None
+    return Kind.EXPORT if is_export(start) else Kind.DOCUMENTS
+
+
+def _again(ahead: bytes, file: BinaryIO) -> BinaryIO:
+    """Return a file from where it was before these bytes of it were read, to be read forward."""
+    if file.seekable():
+        file.seek(-len(ahead), io.SEEK_CUR)
+        return file
+    return io.BytesIO(ahead + _read(file, max(0, _CHUNKS_TRIED * CHUNK_SIZE - len(ahead))))
 
 
 def is_tar(head: bytes) -> bool:
@@ -147,7 +172,7 @@ def _no_log(head: bytes) -> str:
         return "empty file"
     if head.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; fetch the file it stands for"
-    return "not an event log (neither a file header nor a chunk of the EVTX format)"
+    return why_not(head) or "not an event log (neither a file header nor a chunk of the EVTX format)"
 
 
 def _read(file: BinaryIO, size: int) -> bytes:

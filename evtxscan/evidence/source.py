@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from evtxscan.errors import EvidenceError
 
@@ -20,6 +20,9 @@ HEAD_SIZE = 128
 _HASH_BLOCK = 1 << 20
 # Damage takes all that is asked for at once; and a log's chunks are of this size.
 _PART = 64 << 10
+
+
+Form = Literal["evtx", "ndjson"]
 
 
 class Opener(Protocol):
@@ -73,8 +76,9 @@ class PlainFile:
 class Source:
     """One event log: ``path`` relative to ``argument`` (with ``/``), how to reach it, and its size in bytes.
 
-    ``modified``: ISO 8601, without ``Z`` where the container does not say its time zone. ``head``: its first bytes, as
-    many as say how long the log should be. ``found_sha256``: its hash, where finding it has read all of it.
+    ``form``: ``ndjson`` is a file of event documents, one a line. ``modified``: ISO 8601, without ``Z`` where the
+    container does not say its time zone. ``head``: its first bytes, as many as say how long the log should be.
+    ``found_sha256``: its hash, where finding it has read all of it.
     """
 
     path: str
@@ -84,6 +88,7 @@ class Source:
     modified: str
     head: bytes = b""
     found_sha256: str | None = None
+    form: Form = "evtx"
 
     @property
     def place(self) -> str:

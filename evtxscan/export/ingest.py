@@ -67,6 +67,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
         "record_id": loss.record_id,
         "reason": loss.reason,
         "detail": loss.detail,
+        **({} if loss.line is None else {"line": loss.line, "byte": loss.byte}),
     }
 
 
@@ -143,6 +144,8 @@ def _container_lines(containers: list[ContainerSummary], *, verbose: bool) -> li
 
 def _loss_lines(losses: list[Loss], *, verbose: bool) -> list[str]:
     """Name places and reasons of losses; runs of ids that only a header claims are one line."""
+    if any(loss.line for loss in losses):
+        return _cut_short([_lost_line(loss) for loss in losses], verbose=verbose)
     groups: dict[tuple[int, str, str], list[Loss]] = {}
     for loss in losses:
         place = "" if loss.offset is None else f"{loss.offset}"
@@ -153,7 +156,16 @@ def _loss_lines(losses: list[Loss], *, verbose: bool) -> list[str]:
         where = f"chunk {chunk}" + (f", offset {offset}" if offset else "")
         which = f"record {ids[0]}" if len(ids) == 1 else f"{len(ids)} records between {min(ids)} and {max(ids)}"
         lines.append(f"{'':>50}lost: {where}, {which}: {reason.replace('_', ' ')}; {visible(group[0].detail, 160)}")
-    if len(lines) > _LOSSES_SHOWN and not verbose:
-        rest = len(lines) - _LOSSES_SHOWN
-        lines = [*lines[:_LOSSES_SHOWN], f"{'':>50}and {rest} more places (-v lists them)"]
-    return lines
+    return _cut_short(lines, verbose=verbose)
+
+
+def _lost_line(loss: Loss) -> str:
+    reason = loss.reason.replace("_", " ")
+    return f"{'':>50}lost: line {loss.line:,} (byte {loss.byte:,}): {reason}; {visible(loss.detail, 160)}"
+
+
+def _cut_short(lines: list[str], *, verbose: bool) -> list[str]:
+    if len(lines) <= _LOSSES_SHOWN or verbose:
+        return lines
+    rest = len(lines) - _LOSSES_SHOWN
+    return [*lines[:_LOSSES_SHOWN], f"{'':>50}and {rest} more places (-v lists them)"]

@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from evtxscan.export import json
 from evtxscan.export.fields import Document, flatten, get, plain, readable_time, texts
+from evtxscan.export.places import where
 from evtxscan.export.sessions import session_view
 from evtxscan.export.table import console
 from evtxscan.export.text import visible
@@ -64,8 +65,9 @@ def render_event(document: Document, form: str, stream: BinaryIO) -> None:
             view = session_view(ours["session"])
             rows = [[label, visible(getattr(view, name))] for label, name in _SESSION_ROWS if getattr(view, name)]
             _print(out, "Logon session", rows)
-        out.print(Text("Record as XML", style="bold"))
-        for line in plain(ours.get("raw_xml")).splitlines():
+        name, title = ("raw_json", "Line") if "raw_json" in ours else ("raw_xml", "Record as XML")
+        out.print(Text(title, style="bold"))
+        for line in plain(ours.get(name)).splitlines():
             out.print(Text(visible(line)), soft_wrap=True)
 
 
@@ -107,11 +109,8 @@ def _places(ours: Document) -> list[list[str]]:
     rows: list[list[str]] = []
     for place in ours["provenance"]:
         note = ", damage repaired to read it" if place.get("mended") else ""
-        where = (
-            f"chunk {place['chunk']}, offset {place['offset']}, record {place['record_id']}, {place['origin']}{note}"
-        )
         rows.append(["found in", visible(place["source"]["path"])])
-        rows.append(["", where])
+        rows.append(["", f"{where(place)}, {place['origin']}{note}"])
         rows.append(["", f"SHA-256 {place['source']['sha256']}"])
     return rows
 

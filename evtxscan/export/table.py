@@ -19,6 +19,7 @@ from rich.text import Text
 from evtxscan.detect.verdict import Verdict
 from evtxscan.export.fields import Document, get, readable_time, texts
 from evtxscan.export.groups import asked_line, group_line, group_view, novelty_line, novelty_view, together
+from evtxscan.export.places import where
 from evtxscan.export.result import Result, events_of, explained, first_event, is_sequence
 from evtxscan.export.tally import Counts, RuleGroup, by_rule, counted, host_of, tactics_of, tally
 from evtxscan.export.text import visible
@@ -232,8 +233,8 @@ def _event_rows(event: Document | None) -> Iterator[tuple[str, str]]:
     yield "account", account(get(event, "user"))
     yield "event id", _join(event, "evtxscan.event.id")
     for place in get(event, "evtxscan.provenance") or []:
-        where = f"{place['source']['path']}, chunk {place['chunk']}, offset {place['offset']}"
-        yield "record", f"{where}, record {place['record_id']}" + (" (mended)" if place.get("mended") else "")
+        mended = " (mended)" if place.get("mended") else ""
+        yield "record", f"{place['source']['path']}, {where(place)}{mended}"
 
 
 def _headline(event: Document | None) -> str:
@@ -319,7 +320,8 @@ def _missing(verdict: Verdict) -> Iterator[str]:
 def _session(session: Document) -> str:
     if session["status"] == "none":
         why = f"no record of the logon ({explain_reason(session.get('reason')).title})"
-        return f"{session['logon_id']}: {', '.join(part for part in (account(session.get('user')), why) if part)}"
+        known = ", ".join(part for part in (account(session.get("user")), why) if part)
+        return f"{session['logon_id']}: {known}" if session["logon_id"] else known
     parts = [
         account(session.get("user")),
         f"logon type {logon_type(session)}",

@@ -56,7 +56,10 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class PlaceRow:
-    """Where a record lies in the evidence; ``position`` is its byte position in the file, from 0."""
+    """Where a record lies in the evidence; ``position`` is its byte position in the file, from 0.
+
+    ``line``: the number of a document's line, from 1; its SHA-256 beside it. Empty for records.
+    """
 
     path: str
     sha256: str
@@ -65,6 +68,8 @@ class PlaceRow:
     position: str
     record_id: str
     origin: str
+    line: str = ""
+    line_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class EventView:
     fields: list[FieldRow]
     places: list[PlaceRow]
     raw_xml: str
+    raw_json: str
     parents: list[ParentRow]
     parents_end: str
     session: SessionView | None
@@ -208,6 +214,7 @@ def _event_view(event: Document) -> EventView:
         ],
         places=[_place_row(place) for place in get(event, "evtxscan.provenance") or []],
         raw_xml=_text(event, "evtxscan.raw_xml"),
+        raw_json=_text(event, "evtxscan.raw_json"),
         parents=[_parent_row(parent) for parent in ours.get("parents") or []],
         parents_end=explain_reason(ours["parents_end"]).title if ours.get("parents_end") else "",
         session=session_view(ours["session"]) if ours.get("session") else None,
@@ -248,15 +255,17 @@ def _tests(ours: Document, inferred: list[dict[str, str]]) -> Iterator[TestRow]:
 
 
 def _place_row(place: Document) -> PlaceRow:
-    chunk, offset = place.get("chunk"), place.get("offset")
+    chunk, offset, line = place.get("chunk"), place.get("offset"), place.get("line")
     return PlaceRow(
         path=place["source"]["path"],
         sha256=place["source"]["sha256"],
         chunk=plain(chunk),
         offset=plain(offset),
-        position=_position(chunk, offset),
+        position=f"{line['offset']:,}" if line else _position(chunk, offset),
         record_id=plain(place.get("record_id")),
         origin=explain_origin(place["origin"]) + ("; mended to be read" if place.get("mended") else ""),
+        line=f"{line['number']:,}" if line else "",
+        line_sha256=line["sha256"] if line else "",
     )
 
 

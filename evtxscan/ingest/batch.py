@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
@@ -23,7 +24,7 @@ from evtxscan.ingest.sort import Group, Sorter
 # Measured: more chunks a batch parse no faster, and every record of a batch is in memory at once.
 CHUNKS_PER_BATCH = 32
 # Measured on full chunks: level 3 saves less than another 2% of what is left, and takes a third longer.
-_ZSTD_LEVEL = 1
+ZSTD_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,27 @@ class Task:
         data = None if self.data is None else self.data[start : start + CHUNK_SIZE]
         return replace(self, first=number, count=1, data=data)
 
+    def run(self, known: frozenset[bytes]) -> Batch:
+        """Do what :func:`run_task` does."""
+        return run_task(self, known)
+
+    def crashed(self, detail: str) -> Batch:
+        """Account for the one chunk of the task: see :func:`crashed_chunk`."""
+        return crashed_chunk(self, detail)
+
 
 @dataclass(frozen=True, slots=True)
 class LossRow:
-    """A record of a chunk that could not be read; ``offset`` is None where only the chunk's header names it."""
+    """A record of a chunk that could not be read; ``offset`` is None where only the chunk's header names it.
+
+    ``line``: of a line of documents, its number in the block, from 0.
+    """
 
     offset: int | None
     record_id: int | None
     reason: str
     detail: str
+    line: int | None = None
 
 
 @dataclass(slots=True)
@@ -95,11 +108,17 @@ def run_task(task: Task, known: frozenset[bytes]) -> Batch:
     Raises EvidenceError or OSError when the file cannot be read.
     """
     chunks = task.chunks()
-    # Thousands of parsed records live at once and none is part of a cycle: looking for cycles would double the time.
+    with no_collecting():
+        return process_chunks(chunks, task.first, known, task.only)
+
+
+@contextmanager
+def no_collecting() -> Iterator[None]:
+    """Look for no cycles: thousands of parsed records live at once, none is part of one; it would double the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return process_chunks(chunks, task.first, known, task.only)
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -111,7 +130,7 @@ def process_chunks(
     """Turn chunks (the first of them is number ``first`` of its file) into rows."""
     results: list[ChunkResult] = []
     walks: list[tuple[int, bytes, ChunkWalk]] = []
-    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
     for number, chunk in enumerate(chunks, first):
         if is_unused(chunk):
             continue
@@ -142,7 +161,7 @@ def crashed_chunk(task: Task, detail: str) -> Batch:
     """
     results: list[ChunkResult] = []
     for chunk in task.chunks():
-        compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(chunk)
+        compressed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(chunk)
         result = ChunkResult(task.first, hashlib.sha256(chunk).digest(), len(chunk), compressed)
         walk = walk_chunk(chunk)
         _describe(result, chunk, walk)

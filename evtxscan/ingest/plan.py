@@ -10,9 +10,12 @@ from io import BufferedReader
 
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
+from evtxscan.evidence.ndjson import BLOCK_SIZE, MAX_LINE, count_blocks
 from evtxscan.evidence.source import Source, unreadable
 from evtxscan.evtx.chunks import count_chunks
 from evtxscan.ingest.batch import CHUNKS_PER_BATCH, Task
+from evtxscan.ingest.documents import DocumentTask
+from evtxscan.ingest.pool import AnyTask
 
 _PART = CHUNK_SIZE
 
@@ -26,7 +29,7 @@ class Planned:
     """
 
     source: Source
-    task: Task
+    task: AnyTask
     is_first: bool
     is_last: bool
     sha256: str | None = None
@@ -40,14 +43,19 @@ def plan(sources: list[Source], only: frozenset[str] | None, reader: Executor) -
 
 
 def _by_offset(source: Source, only: frozenset[str] | None) -> Iterator[Planned]:
-    chunks = max(1, count_chunks(source.size))
+    chunks = max(1, count_chunks(source.size) if source.form == "evtx" else count_blocks(source.size))
     for first in range(0, chunks, CHUNKS_PER_BATCH):
         count = min(CHUNKS_PER_BATCH, chunks - first)
-        yield Planned(source, Task(source.opener, first, count, only), first == 0, first + count == chunks)
+        yield Planned(source, _task(source, first, count, only), first == 0, first + count == chunks)
+
+
+def _task(source: Source, first: int, count: int, only: frozenset[str] | None, data: bytes | None = None) -> AnyTask:
+    make = Task if source.form == "evtx" else DocumentTask
+    return make(source.opener, first, count, only, data)
 
 
 def _by_stream(source: Source, only: frozenset[str] | None, reader: Executor) -> Iterator[Planned]:
-    stream = _Stream(source)
+    stream = _Stream(source) if source.form == "evtx" else _LineStream(source)
     first = 0
     data = reader.submit(stream.batch).result()
     ahead = reader.submit(stream.batch)
@@ -55,7 +63,8 @@ def _by_stream(source: Source, only: frozenset[str] | None, reader: Executor) ->
         following = ahead.result()
         if following:
             ahead = reader.submit(stream.batch)
-        task = Task(source.opener, first, max(1, -(-len(data) // CHUNK_SIZE)), only, data)
+        count = max(1, min(CHUNKS_PER_BATCH, -(-len(data) // CHUNK_SIZE)))
+        task = _task(source, first, count, only, data)
         if not following:
             yield Planned(source, task, first == 0, is_last=True, sha256=stream.sha256, problem=stream.problem)
             return
@@ -81,16 +90,23 @@ class _Stream:
     def batch(self) -> bytes:
         """Return the chunks of the next batch; none at the end, or where nothing more can be read."""
         if self._file is None:
-            try:
-                self._file = self._source.opener.stream()
-            except (OSError, EvidenceError) as error:
-                self._complain(error)
+            if not self._open():
                 return b""
             self._read(FILE_HEADER_SIZE)
         data = self._read(CHUNKS_PER_BATCH * CHUNK_SIZE)
         if not data:
             self._finish()
         return data
+
+    def _open(self) -> bool:
+        """Open the member and return whether that was possible, the first time that something is read."""
+        if self._file is None:
+            try:
+                self._file = self._source.opener.stream()
+            except (OSError, EvidenceError) as error:
+                self._complain(error)
+                return False
+        return True
 
     def _read(self, size: int) -> bytes:
         """Read ``size`` bytes, or those before damage: in small parts, because damage takes the whole part."""
@@ -121,3 +137,32 @@ class _Stream:
         self.problem = str(error)
         if self._size:
             self.problem += f"; {self._size:,} bytes before that were read"
+
+
+class _LineStream(_Stream):
+    """Reads a member that has documents: each batch up to the end of its last line, which the next one begins with."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._ahead = b""
+        self._first = 0
+        self._is_done = False
+
+    def batch(self) -> bytes:
+        """Return what :func:`~evtxscan.evidence.ndjson.read_stretch` reads of a file; nothing at the end."""
+        if self._is_done or not self._open():
+            return b""
+        before = bool(self._first)  # the byte in front of a block tells whether a line begins with it
+        end = CHUNKS_PER_BATCH * BLOCK_SIZE + before
+        data = self._ahead + self._read(max(0, end - len(self._ahead)))
+        while len(data) >= end and data.find(b"\n", end - 1) < 0:
+            part = self._read(min(BLOCK_SIZE, end + MAX_LINE - len(data)))
+            if not part:
+                break
+            data += part
+        self._ahead = data[end - 1 :]
+        self._first += CHUNKS_PER_BATCH
+        if len(data) < end:
+            self._is_done = True
+            self._finish()
+        return data if len(data) > before else b""

@@ -19,8 +19,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 
-from evtxscan.ingest.batch import Batch, Task, crashed_chunk, run_task
+from evtxscan.ingest.batch import Batch, Task
+from evtxscan.ingest.documents import DocumentTask
 
+AnyTask = Task | DocumentTask
 Outcome = list[Batch] | OSError
 
 # Batches that are done or under way beyond those the workers are busy with: bounds the memory.
@@ -44,7 +46,7 @@ class _Failed:
 Answer = Batch | OSError | _Failed
 
 
-def run_tasks(tasks: Iterable[Task], jobs: int, known: frozenset[bytes]) -> Iterator[tuple[Task, Outcome]]:
+def run_tasks(tasks: Iterable[AnyTask], jobs: int, known: frozenset[bytes]) -> Iterator[tuple[AnyTask, Outcome]]:
     """Yield each task with its batches, or with the OSError that reading the file met, in the order of ``tasks``.
 
     ``jobs`` worker processes; 0 means none but this one, which a fault of a parser then ends or holds up. ``tasks`` is
@@ -53,12 +55,12 @@ def run_tasks(tasks: Iterable[Task], jobs: int, known: frozenset[bytes]) -> Iter
     if jobs == 0:
         for task in tasks:
             try:
-                yield task, [run_task(task, known)]
+                yield task, [task.run(known)]
             except OSError as error:
                 yield task, error
         return
     pool = _Pool(jobs, known)
-    waiting: deque[Task] = deque()
+    waiting: deque[AnyTask] = deque()
     source = iter(tasks)
     try:
         while True:
@@ -79,9 +81,9 @@ class _Pool:
         self._known = known
         self._workers = [_Worker(known, _BATCH_LIMIT) for _ in range(jobs)]
         self._turn = 0
-        self._given: deque[tuple[int, Task]] = deque()
+        self._given: deque[tuple[int, AnyTask]] = deque()
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: AnyTask) -> None:
         number = self._turn % len(self._workers)
         self._turn += 1
         self._workers[number].give(task)
@@ -101,7 +103,7 @@ class _Pool:
                     self._workers[number].give(other)
         return self._chunk_by_chunk(task)
 
-    def _chunk_by_chunk(self, task: Task) -> Outcome:
+    def _chunk_by_chunk(self, task: AnyTask) -> Outcome:
         """Do a task that failed again, and give up the chunks that fail once more."""
         parts: list[Batch] = []
         worker = _Worker(self._known, _CHUNK_LIMIT)
@@ -115,7 +117,7 @@ class _Pool:
                 if isinstance(answer, _Failed) and answer.died:
                     worker.stop()
                     worker = _Worker(self._known, _CHUNK_LIMIT)
-                parts.append(crashed_chunk(alone, answer.detail) if isinstance(answer, _Failed) else answer)
+                parts.append(alone.crashed(answer.detail) if isinstance(answer, _Failed) else answer)
         except OSError as error:
             return error
         finally:
@@ -143,7 +145,7 @@ class _Worker:
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._receiver: threading.Thread | None = None
 
-    def give(self, task: Task) -> None:
+    def give(self, task: AnyTask) -> None:
         """Give it a task more. Where it has died, the answer says so."""
         if self._receiver is None:  # not before: a process with threads is not forked
             self._receiver = threading.Thread(target=self._receive, name="receive", daemon=True)
@@ -196,13 +198,13 @@ def _serve(connection: Connection, ours: Connection | None, known: frozenset[byt
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the main process's to handle
     if _CAN_LIMIT:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever it is busy with
-    tasks: SimpleQueue[Task] = SimpleQueue()
+    tasks: SimpleQueue[AnyTask] = SimpleQueue()
     threading.Thread(target=_receive_tasks, args=(connection, tasks), daemon=True).start()
     while True:
         connection.send(_answer(tasks.get(), known, limit))
 
 
-def _receive_tasks(connection: Connection, tasks: SimpleQueue[Task]) -> None:
+def _receive_tasks(connection: Connection, tasks: SimpleQueue[AnyTask]) -> None:
     """Take tasks as they come, so that the main process need not wait with the next one."""
     while True:
         try:
@@ -211,11 +213,11 @@ def _receive_tasks(connection: Connection, tasks: SimpleQueue[Task]) -> None:
             os._exit(1)
 
 
-def _answer(task: Task, known: frozenset[bytes], limit: float) -> Answer:
+def _answer(task: AnyTask, known: frozenset[bytes], limit: float) -> Answer:
     if _CAN_LIMIT:
         signal.setitimer(signal.ITIMER_PROF, limit)
     try:
-        return run_task(task, known)
+        return task.run(known)
     except OSError as error:
         return error
     except BaseException as error:  # noqa: BLE001 - whatever damage brings about, a panic of native code too, is a loss

@@ -14,10 +14,9 @@ from evtxscan.evidence.discover import Found, Skipped, discover
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evidence.source import Source, unreadable
 from evtxscan.evtx.chunks import cut_short
-from evtxscan.ingest.batch import Task
 from evtxscan.ingest.containers import ContainerHashes
 from evtxscan.ingest.plan import Planned, plan
-from evtxscan.ingest.pool import Outcome, run_tasks
+from evtxscan.ingest.pool import AnyTask, Outcome, run_tasks
 from evtxscan.ingest.summary import ContainerSummary, Loss, Progress, SourceSummary, Summary
 from evtxscan.ingest.writer import Writer
 from evtxscan.store.case import Case, explained
@@ -177,7 +176,7 @@ class _Ingestion:
         )
         return frozenset(digest for (digest,) in rows)
 
-    def _tasks(self, sources: list[Source]) -> Iterator[Task]:
+    def _tasks(self, sources: list[Source]) -> Iterator[AnyTask]:
         for planned in plan(sources, self._options.only, self._reader):
             self._planned.append(planned)
             yield planned.task
@@ -188,7 +187,7 @@ class _Ingestion:
         before = self._hasher.submit(source.sha256) if source.found_sha256 is None else _known(source.found_sha256)
         self._open.append(_Reading(source, row, before, summary))
 
-    def _take(self, task: Task, result: Outcome) -> None:
+    def _take(self, task: AnyTask, result: Outcome) -> None:
         summary = self._open[-1].summary
         if isinstance(result, OSError):
             problem = unreadable(self._open[-1].source.place, result)
@@ -262,13 +261,14 @@ class _Ingestion:
             )
         elif expected and expected.lower() != summary.sha256:
             problems.append(f"SHA-256 is {summary.sha256}, but {expected.lower()} was expected")
-        if cut := cut_short(reading.source.head, summary.size):
+        if reading.source.form == "evtx" and (cut := cut_short(reading.source.head, summary.size)):
             problems.append(cut)
         return [f"{summary.path}: {problem}" for problem in problems]
 
     def _losses(self, row: int) -> list[Loss]:
         rows = self._case.db.execute(
-            'SELECT number, loss."offset", record_id, reason, detail FROM source_chunk JOIN loss USING (chunk)'
+            'SELECT number, loss."offset", record_id, reason, detail, source_chunk.line + loss.line,'
+            ' CASE WHEN loss.line IS NOT NULL THEN start + loss."offset" END FROM source_chunk JOIN loss USING (chunk)'
             ' WHERE source = ? ORDER BY number, loss."offset", record_id',
             (row,),
         )

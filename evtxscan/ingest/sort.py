@@ -25,7 +25,8 @@ class Group:
     """Records of one kind: parallel lists of chunk (index into the batch's chunks), offset and column values.
 
     Cells of keyword columns are indexes into the batch's ``strings``; -1 is no value, and ``gaps`` are the columns
-    that have such cells. ``data`` is empty text where there is none, and None where no record has any.
+    that have such cells. ``data`` is empty text where there is none, and None where no record has any. ``own``: of
+    documents, the fields that are in ``data`` and in no column.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Group:
     columns: dict[str, Sequence[int]]
     gaps: frozenset[str]
     data: list[str] | None
+    own: frozenset[str] = frozenset()
 
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -148,7 +150,7 @@ class Sorter:
         return groups, list(self._strings)
 
     def _is_wanted(self, mapping: Mapping) -> bool:
-        return self._only is None or not self._only.isdisjoint(_categories(mapping))
+        return self._only is None or not self._only.isdisjoint(categories_of(mapping))
 
     def _group(self, members: _Members, *, mended: bool) -> Group | None:
         """Return the group of records in parts; None where --only leaves them out, or they have to be read whole."""
@@ -164,7 +166,7 @@ class Sorter:
             return None
         records = SplitRecords(members.systems, numbers, times, ticks, [*map(int, record_ids)], payloads, texts)
         rows = extract_split(mapping, records, self._strings)
-        return _in_columns(members.kind, mapping, rows, mended=mended, chunks=chunks, offsets=offsets)
+        return in_columns(members.kind, mapping, rows, mended=mended, chunks=chunks, offsets=offsets)
 
     def _whole_groups(self, records: list[_Whole], *, mended: bool) -> Iterator[Group]:
         """Yield the groups of records whose texts could not be taken apart."""
@@ -188,7 +190,7 @@ class Sorter:
             if self._is_wanted(mapping):
                 members = [events[place] for place in places]
                 rows = extract(mapping, members, ticks, self._strings, texts=texts)
-                yield _in_columns(kind, mapping, rows, mended=mended, chunks=chunks, offsets=offsets)
+                yield in_columns(kind, mapping, rows, mended=mended, chunks=chunks, offsets=offsets)
             else:
                 self.filtered += chunks
 
@@ -221,9 +223,10 @@ def _event(text: str) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _in_columns(
+def in_columns(
     kind: Kind, mapping: Mapping, rows: Extracted, *, mended: bool, chunks: Sequence[int], offsets: Sequence[int]
 ) -> Group:
+    """Return records of one kind, of which the columns have been made, as a group."""
     columns: dict[str, Sequence[int]] = {}
     gaps: set[str] = set()
     for name, cells in rows.columns.items():
@@ -237,7 +240,8 @@ def _in_columns(
     return Group(kind, mapping.id, mended, array("H", chunks), array("H", offsets), columns, frozenset(gaps), data)
 
 
-def _categories(mapping: Mapping) -> frozenset[str]:
+def categories_of(mapping: Mapping) -> frozenset[str]:
+    """Return the ECS categories of the events of a table."""
     return frozenset(mapping.table.constants.get("event.category", ()))
 
 
@@ -245,7 +249,7 @@ def _categories(mapping: Mapping) -> frozenset[str]:
 def _may_have(provider: str | None, code: str | None, only: frozenset[str]) -> bool:
     """Whether an event of this provider and id is of one of the categories in any channel."""
     return any(
-        not only.isdisjoint(_categories(mapping))
+        not only.isdisjoint(categories_of(mapping))
         for (known, _, its_code), mapping in mappings().items()
         if known in (provider, None) and its_code in (code, "*")
     )

@@ -31,13 +31,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A record that was found and could not be stored; ``chunk`` is its number in the source."""
+    """A record that was found and could not be stored; ``chunk`` is its number in the source.
+
+    Of a lost document, ``line`` is the number of its line in the file, from 1, and ``byte`` where that begins.
+    """
 
     chunk: int
     offset: int | None
     record_id: int | None
     reason: str
     detail: str
+    line: int | None = None
+    byte: int | None = None
 
 
 @dataclass(slots=True)

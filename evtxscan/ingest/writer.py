@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 
 import orjson
 
 from evtxscan.ecs.columns import catalogue
+from evtxscan.ecs.documents import ANY
 from evtxscan.ecs.kind import Kind
 from evtxscan.errors import CaseError
 from evtxscan.evidence.source import Source
 from evtxscan.ingest.batch import Batch, ChunkResult
+from evtxscan.ingest.documents import BlockResult, DocumentBatch
+from evtxscan.ingest.lines import KnownLines
 from evtxscan.ingest.overlap import repeated_records
 from evtxscan.ingest.sort import Group
 from evtxscan.ingest.summary import ContainerSummary, Counts, SourceSummary
@@ -24,6 +27,8 @@ from evtxscan.store.templates import note_slack
 
 # Ids remembered per column as noted in column_value; a bound on memory, not on what is noted.
 _NOTED = 20_000
+# Different fields of the documents of one kind that are listed; real ones have some hundred.
+_MOST_FIELDS = 5_000
 _EVERY_COLUMN = orjson.dumps(sorted(catalogue())).decode()
 
 
@@ -35,6 +40,7 @@ class _Place:
     is_wanted: bool
     present: frozenset[int] = frozenset()
     stored: int = 0
+    repeated: int = 0
 
 
 class Writer:
@@ -49,6 +55,9 @@ class Writer:
         self._kinds: dict[Kind, int] = {}
         self._complete: dict[int, frozenset[str]] = {}
         self._noted: dict[str, set[int]] = {}
+        self._known_lines = KnownLines(case.db)
+        self._own: dict[int, set[str]] = {}
+        self._lines: dict[int, int] = {}
 
     def open_source(self, source: Source, exhibit: str | None, expected: str | None) -> int:
         """Enter a source that is about to be read and return its row."""
@@ -126,7 +135,10 @@ class Writer:
     def add(self, source: int, batch: Batch) -> Counts:
         """Store a batch of ``source`` and return what became of its records."""
         places = [self._place(result) for result in batch.chunks]
-        self._store_all(batch.groups, batch.strings, places)
+        if isinstance(batch, DocumentBatch):
+            self._store_documents(batch, places)
+        else:
+            self._store_all(batch.groups, batch.strings, places)
         counts = Counts()
         for result, place in zip(batch.chunks, places, strict=True):
             counts.add(self._account(source, result, place))
@@ -144,11 +156,54 @@ class Writer:
             self._store(group, places, ids, seen)
         self._note_values(seen, ids)
 
+    def _store_documents(self, batch: DocumentBatch, places: list[_Place]) -> None:
+        """Store those documents of a batch whose lines the case does not have yet, and note where it has the others."""
+        ids = self._values.resolve(batch.strings)
+        ids.append(-1)
+        seen: dict[str, set[int]] = {}
+        wanted = {
+            (index, offset): line
+            for (index, offset), line in batch.by_place.items()
+            if places[index].is_wanted and offset not in places[index].present
+        }
+        order = [
+            (index, offset) for group in batch.groups for index, offset in zip(group.chunks, group.offsets, strict=True)
+        ]
+        lines = [(place, wanted[place]) for place in sorted(order) if place in wanted]
+        events = self._known_lines.settle(lines, [result.sha256 for result in batch.chunks])
+        for group in batch.groups:
+            self._store(group, places, ids, seen, events.new)
+            self._note_own(group)
+        self._note_values(seen, ids)
+        self._known_lines.keep(events, [place.row for place in places])
+        for index, _ in events.repeated:
+            places[index].repeated += 1
+
+    def _note_own(self, group: Group) -> None:
+        """Note the fields that documents have beside the columns; a bound keeps hostile ones from filling the case."""
+        kind = self._kind(group)
+        known = self._own.setdefault(kind, set())
+        new = group.own - known - {"@timestamp"}
+        if not new or ANY in known:
+            return
+        if not known:
+            known.update(
+                name for (name,) in self._db.execute("SELECT field FROM document_field WHERE kind = ?", (kind,))
+            )
+            new -= known
+        if len(known) + len(new) > _MOST_FIELDS:
+            new = frozenset({ANY})
+        known |= new
+        self._db.executemany(
+            "INSERT OR IGNORE INTO document_field(kind, field) VALUES (?, ?)", ((kind, name) for name in sorted(new))
+        )
+
     def _place(self, result: ChunkResult) -> _Place:
         found = self._db.execute("SELECT id, only_categories FROM chunk WHERE sha256 = ?", (result.sha256,)).fetchone()
         if found is None:
             return self._new_chunk(result)
         row, scope = found
+        is_block = isinstance(result, BlockResult)
         if scope is None or scope == self.scope or result.bytes is None:
             return _Place(row, is_wanted=False)
         # An earlier `ingest --only` left records out: those that are there stay, the others are added.
@@ -159,7 +214,7 @@ class Writer:
         ).fetchall()
         there = frozenset(offset for (offset,) in present)
         # What was left out here, another copy of the chunk may have given since.
-        repeated = repeated_records(self._db, result, row)
+        repeated = {} if is_block else repeated_records(self._db, result, row)
         added = {offset: event for offset, event in repeated.items() if offset not in there}
         self._note_copies(row, added)
         merged = None if self.scope is None else ",".join(sorted({*scope.split(","), *self.scope.split(",")}))
@@ -199,17 +254,27 @@ class Writer:
         row = int(cursor.lastrowid or 0)
         if result.slack is not None:
             note_slack(self._db, row, result.slack)
+        if isinstance(result, BlockResult):
+            self._db.execute("INSERT INTO document_block(chunk, lines) VALUES (?, ?)", (row, result.lines))
         if result.losses:
             self._db.executemany(
-                "INSERT INTO loss(chunk, offset, record_id, reason, detail) VALUES (?, ?, ?, ?, ?)",
-                ((row, loss.offset, loss.record_id, loss.reason, loss.detail) for loss in result.losses),
+                "INSERT INTO loss(chunk, offset, record_id, reason, detail, line) VALUES (?, ?, ?, ?, ?, ?)",
+                ((row, loss.offset, loss.record_id, loss.reason, loss.detail, loss.line) for loss in result.losses),
             )
         self._note_copies(row, repeated)
         return _Place(row, is_wanted=True, present=frozenset(repeated))
 
-    def _store(self, group: Group, places: list[_Place], ids: list[int], seen: dict[str, set[int]]) -> None:
+    def _store(
+        self,
+        group: Group,
+        places: list[_Place],
+        ids: list[int],
+        seen: dict[str, set[int]],
+        new: Mapping[tuple[int, int], int] | None = None,
+    ) -> None:
         """Write the records of one kind; add to ``seen`` which texts (by place in ``ids``) are in which column.
 
+        ``new``: of documents, those to store, by index of the block and offset, and the rows they are to have.
         NULLIF, because binding None to a statement takes longer than binding all the rest of a row.
         """
         rows = [place.row for place in places]
@@ -228,11 +293,15 @@ class Writer:
             names.append("data")
             marks.append("NULLIF(?, '')")
             columns.append(group.data)
+        if new is not None:
+            names.append("id")
+            marks.append("?")
+            columns.append([new.get(place) for place in zip(group.chunks, group.offsets, strict=True)])
         kind = self._kind(group)
         constants = f"{kind}, {int(group.mended)}"
         sql = f"INSERT INTO event(kind, mended, {', '.join(names)}) VALUES ({constants}, {', '.join(marks)})"
+        keep = self._wanted(group, places) if new is None else self._count_new(group, places, new)
         lines = zip(*columns, strict=True)
-        keep = self._wanted(group, places)
         self._db.executemany(sql, lines if keep is None else compress(lines, keep))
         self._note_complete(kind, group)
 
@@ -247,6 +316,13 @@ class Writer:
             ]
             counts = Counter(compress(group.chunks, keep))
         for index, count in counts.items():
+            places[index].stored += count
+        return keep
+
+    def _count_new(self, group: Group, places: list[_Place], new: Mapping[tuple[int, int], int]) -> list[bool]:
+        """Count the documents to store, and say which ones."""
+        keep = [place in new for place in zip(group.chunks, group.offsets, strict=True)]
+        for index, count in Counter(compress(group.chunks, keep)).items():
             places[index].stored += count
         return keep
 
@@ -271,7 +347,7 @@ class Writer:
     def _kind(self, group: Group) -> int:
         kind = group.kind
         if kind not in self._kinds:
-            definition = orjson.dumps(asdict(kind), option=orjson.OPT_SORT_KEYS).decode()
+            definition = kind.definition
             # Every column of a kind that is new is complete, until its first group says otherwise.
             self._db.execute(
                 "INSERT OR IGNORE INTO kind(definition, mapping, provider, channel, code, version, complete)"
@@ -287,11 +363,16 @@ class Writer:
 
     def _account(self, source: int, result: ChunkResult, place: _Place) -> Counts:
         """Book a chunk's place in its source and return what became of its records."""
+        start = line = None
+        if isinstance(result, BlockResult):
+            start, line = result.start, self._lines.get(source, 1)
+            self._lines[source] = line + result.lines
         self._db.execute(
-            "INSERT INTO source_chunk(source, number, chunk) VALUES (?, ?, ?)", (source, result.number, place.row)
+            "INSERT INTO source_chunk(source, number, chunk, start, line) VALUES (?, ?, ?, ?, ?)",
+            (source, result.number, place.row, start, line),
         )
-        if place.stored:
-            self._db.execute("UPDATE chunk SET events = events + ? WHERE id = ?", (place.stored, place.row))
+        if added := place.stored + place.repeated:
+            self._db.execute("UPDATE chunk SET events = events + ? WHERE id = ?", (added, place.row))
         found, events, lost = self._db.execute(
             "SELECT records, events, lost FROM chunk WHERE id = ?", (place.row,)
         ).fetchone()

@@ -13,12 +13,18 @@ import zstandard
 from evtxscan.errors import EvidenceError
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evtx.chunks import read_chunks
+from evtxscan.proof.lines import KeptBlock
 from evtxscan.proof.records import Checked, KeptChunk
 from evtxscan.proof.sources import SourceCheck
 from evtxscan.proof.stale import Lenders, StaleChunk
 from evtxscan.store.case import Case, explained
 from evtxscan.store.templates import Templates
 
+_LINES = """
+SELECT source_chunk.start, chunk.size FROM source JOIN source_chunk ON source_chunk.source = source.id
+JOIN chunk ON chunk.id = source_chunk.chunk
+WHERE source.path = ? AND source.sha256 = ? AND source_chunk.number = ? AND source_chunk.start IS NOT NULL LIMIT 1
+"""
 _AT_PLACE = """
 SELECT chunk.id, chunk.sha256, chunk.bytes FROM source JOIN source_chunk ON source_chunk.source = source.id
 JOIN chunk ON chunk.id = source_chunk.chunk
@@ -93,10 +99,10 @@ class Chunks:
     def __init__(self, case: Case, sources: Iterable[SourceCheck]) -> None:
         self._case = case
         self._sources = {(source.path, source.sha256): source for source in sources}
-        self._kept: tuple[int, dict[str, KeptChunk]] = (0, {})
+        self._kept: tuple[int, dict[str, KeptChunk | KeptBlock]] = (0, {})
         self._now: OrderedDict[Spot, bytes | None] = OrderedDict()
 
-    def at(self, path: str, sha256: str, number: int, origin: str) -> tuple[Spot, KeptChunk] | None:
+    def at(self, path: str, sha256: str, number: int, origin: str) -> tuple[Spot, KeptChunk | KeptBlock] | None:
         """Return the chunk that the case has of a place, None where it has none. Raises CaseError."""
         is_carved = origin == "carved"
         with explained(self._case.path):
@@ -107,7 +113,7 @@ class Chunks:
         kept = self.opened(chunk, digest, data, origin)
         return Spot(path, sha256, number, len(kept.bytes) if is_carved else None), kept
 
-    def opened(self, row: int, sha256: bytes, data: bytes, origin: str) -> KeptChunk:
+    def opened(self, row: int, sha256: bytes, data: bytes, origin: str) -> KeptChunk | KeptBlock:
         """Return a chunk by its row of table chunk, to check its records of one origin.
 
         One that cannot be unpacked is empty, and so not sound.
@@ -118,7 +124,8 @@ class Chunks:
         if origin not in kept:
             content = _unpacked(data)
             if origin == "live":
-                kept[origin] = KeptChunk(content, sha256)
+                of_lines = self._case.db.execute("SELECT 1 FROM document_block WHERE chunk = ?", (row,)).fetchone()
+                kept[origin] = KeptBlock(content, sha256) if of_lines else KeptChunk(content, sha256)
             else:
                 known = self._templates.known(row)
                 kept[origin] = StaleChunk(content, sha256, origin, known, self._lenders.lend)
@@ -141,8 +148,13 @@ class Chunks:
         source = self._sources.get((spot.path, spot.sha256))
         if source is None or source.file is None:
             return None
+        with explained(self._case.path):
+            lines = self._case.db.execute(_LINES, (spot.path, spot.sha256, spot.number)).fetchone()
         try:
             with source.file.open() as file:
+                if lines is not None:
+                    file.seek(lines[0])
+                    return file.read(lines[1])
                 if spot.carved is not None:
                     file.seek(spot.number)
                     return file.read(spot.carved)

@@ -12,7 +12,7 @@ import orjson
 
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.document import document
-from evtxscan.ecs.mapping import mapping_for
+from evtxscan.ecs.documents import document_mapping
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, RECORD_HEADER_SIZE, RECORD_MAGIC
 from evtxscan.evtx.compare import Difference, differences, read_fields
 from evtxscan.evtx.mend import Mended, mend_chunk
@@ -105,7 +105,7 @@ class KeptChunk:
         against: Against = "case" if evidence is None else "evidence"
         data = self.bytes if evidence is None else evidence
         same = None if evidence is None else evidence == self.bytes or self._same(offset, evidence)
-        altered = tuple(_altered(stored, self.document(offset)))
+        altered = tuple(altered_fields(stored, self.document(offset)))
         if missing := self._gone(offset, data):
             return Checked("gone", against, same, altered=altered, detail=missing)
         found = compare_renderings(self.first(offset), self.second(offset, data))
@@ -165,7 +165,7 @@ def _first_renderings(data: bytes) -> Iterator[tuple[int, str | None]]:
 def flat_documents(groups: Sequence[Group], strings: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield offset and flat ECS document of the records of one chunk, mapped again."""
     for group in groups:
-        mapping = mapping_for(group.kind)
+        mapping = document_mapping(group.kind, group.own)
         for row, offset in enumerate(group.offsets):
             columns = {
                 name: strings[cells[row]] if catalogue()[name].type == "keyword" else cells[row]
@@ -176,14 +176,16 @@ def flat_documents(groups: Sequence[Group], strings: Sequence[str]) -> Iterator[
             yield offset, document(group.kind, mapping, columns, orjson.loads(text) if text else None)
 
 
-def _altered(stored: dict[str, Any], made: dict[str, Any] | None) -> Iterator[Difference]:
+def altered_fields(stored: dict[str, Any], made: dict[str, Any] | None) -> Iterator[Difference]:
+    """Yield where an event in the case is not what its record gives."""
     if made is None:
         yield Difference("*", "an event", None)
         return
     for field in sorted({*stored, *made}):
         if stored.get(field) != made.get(field):
-            yield Difference(field, _shown(stored.get(field)), _shown(made.get(field)))
+            yield Difference(field, shown(stored.get(field)), shown(made.get(field)))
 
 
-def _shown(value: Any) -> str | None:  # noqa: ANN401 - a value of a document
+def shown(value: Any) -> str | None:  # noqa: ANN401 - a value of a document
+    """Return a value as a difference names it."""
     return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()

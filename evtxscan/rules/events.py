@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
 from evtxscan.ecs.base import base
+from evtxscan.ecs.documents import DOCUMENTS, END, OTHER, START
 from evtxscan.ecs.inferred import INFERRED
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import SECTIONS, Mapping, mappings
@@ -81,9 +82,13 @@ def _label(name: str) -> str:
     log, _, code = name.partition("/")
     if log == BASE:
         return "any event without a mapping"
+    if name in _DOCUMENT_LABELS:
+        return _DOCUMENT_LABELS[name]
     return f"{_LOGS.get(log, log.capitalize())} {'(other)' if code == '*' else code}"
 
 
+_DOCUMENT_TITLE = "Documents taken as they are"
+_DOCUMENT_LABELS = {START: "documents of process starts", END: "documents of process ends", OTHER: "other documents"}
 _LOGS = {"powershell": "Windows PowerShell", "powershell_operational": "PowerShell/Operational"}
 
 
@@ -106,13 +111,14 @@ def _values_of(entry: EventClass, field: str) -> Values | None:
 
 
 def event_class(name: str) -> EventClass:
-    """Return the class of a mapping's id. Raises KeyError."""
+    """Return the class of a mapping's id, also of documents that are no Windows events. Raises KeyError."""
     return _by_id()[name]
 
 
 @cache
 def _by_id() -> dict[str, EventClass]:
-    return {entry.id: entry for entry in event_classes()}
+    documents = [EventClass(name, _DOCUMENT_TITLE, mappings()[None, None, "*"]) for name in DOCUMENTS]
+    return {entry.id: entry for entry in (*event_classes(), *documents)}
 
 
 def classes_that_can_meet(tree: Predicate, required: Iterable[str] = (), *, inferred: bool = True) -> tuple[str, ...]:

@@ -126,7 +126,11 @@ def state_of(
     fields = _distinct(field for stage in asked for field in stage.fields)
     added = tuple(dict.fromkeys(entry for stage in asked for entry in translations(stage.event.predicate)))
     supplied = {entry.field for entry in added}
-    never = tuple(field for field in fields if not is_recorded(field) and field not in supplied)
+    never = tuple(
+        field
+        for field in fields
+        if not is_recorded(field) and field not in supplied and not (recorded is not None and recorded.knows(field))
+    )
     found = tuple(
         StageState(stage, classes_that_can_meet(stage.event.predicate, stage.required, inferred=inferred))
         for stage in asked

@@ -11,7 +11,10 @@ from evtxscan.ecs.names import is_event_data, is_known, nearest
 
 
 class Recorded(Protocol):
-    """The event data of a case."""
+    """The event data of a case, and the fields of its documents."""
+
+    def knows(self, field: str) -> bool:
+        """Tell whether some document has this field."""
 
     def has(self, field: str) -> bool:
         """Tell whether some event has this event data."""
@@ -54,7 +57,7 @@ def unknown_fields(
     """
     found: list[UnknownField] = []
     for field in dict.fromkeys(fields):
-        if is_known(field):
+        if is_known(field) or (recorded is not None and recorded.knows(field)):
             continue
         if is_event_data(field):
             if recorded is None or recorded.has(field):

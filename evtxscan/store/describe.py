@@ -46,8 +46,14 @@ def source_documents(case: Case) -> list[dict[str, Any]]:
         sources = _rows(case, _CONTENT)
         for source in sources:
             row = source.pop("id")
-            source.update(known=0, losses=_rows(case, _LOSSES_OF, (row,)), slack=stale_counts(case.db, row).document())
+            losses = [_loss(loss) for loss in _rows(case, _LOSSES_OF, (row,))]
+            source.update(known=0, losses=losses, slack=stale_counts(case.db, row).document())
     return sources
+
+
+def _loss(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return a loss; only one of a document has a line."""
+    return loss if loss["line"] is not None else {k: v for k, v in loss.items() if k not in ("line", "byte")}
 
 
 _CONTENT = """
@@ -59,7 +65,8 @@ WHERE source.id IN (SELECT max(id) FROM source GROUP BY path, sha256)
 GROUP BY source.id ORDER BY path, source.sha256
 """
 _LOSSES_OF = """
-SELECT number AS chunk, loss."offset", record_id, reason, detail FROM source_chunk JOIN loss USING (chunk)
+SELECT number AS chunk, loss."offset", record_id, reason, detail, source_chunk.line + loss.line AS line,
+    CASE WHEN loss.line IS NOT NULL THEN start + loss."offset" END AS byte FROM source_chunk JOIN loss USING (chunk)
 WHERE source = ? ORDER BY number, loss."offset", record_id
 """
 _SOURCES = """

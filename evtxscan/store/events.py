@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -14,8 +14,9 @@ import zstandard
 
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.document import document
+from evtxscan.ecs.documents import document_mapping
 from evtxscan.ecs.kind import Kind
-from evtxscan.ecs.mapping import Mapping, mapping_for
+from evtxscan.ecs.mapping import Mapping
 from evtxscan.errors import EvidenceError, UsageError
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE
 from evtxscan.evtx.mend import Unreadable, mend_chunk
@@ -33,8 +34,25 @@ _VALUES_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class LineOf:
+    """Where a document stands: line number in the file, from 1, offset in the file, size and SHA-256 of its bytes."""
+
+    number: int
+    offset: int
+    size: int
+    sha256: str
+
+    def document(self) -> dict[str, Any]:
+        """Return it as it stands in a provenance."""
+        return {"number": self.number, "offset": self.offset, "size": self.size, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record lies: source path and SHA-256, chunk number in the source, offset in the chunk, record id."""
+    """Where a record lies: source path and SHA-256, chunk number in the source, offset in the chunk, record id.
+
+    Of a document, ``chunk`` is the number of its block and ``line`` says where it stands in the file.
+    """
 
     path: str
     sha256: str
@@ -43,6 +61,7 @@ class Place:
     record_id: int | None
     mended: bool
     origin: str = "live"
+    line: LineOf | None = None
 
     @property
     def event_id(self) -> str:
@@ -62,7 +81,9 @@ class Place:
             "record_id": self.record_id,
             "origin": self.origin,
         }
-        return {**entry, "mended": True} if self.mended else entry
+        if self.mended:
+            entry["mended"] = True
+        return entry if self.line is None else {**entry, "line": self.line.document()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +128,14 @@ class Events:
         result: dict[int, tuple[Kind, Mapping]] = {}
         for row, definition in self._db.execute("SELECT id, definition FROM kind ORDER BY id"):
             kind = Kind(**json.loads(definition))
-            result[row] = (kind, mapping_for(kind))
+            result[row] = (kind, document_mapping(kind, self._own_fields(row) if kind.is_document else frozenset()))
         return result
+
+    def _own_fields(self, kind: int) -> frozenset[str]:
+        """Return the fields that documents of a kind have, and no column."""
+        return frozenset(
+            field for (field,) in self._db.execute("SELECT field FROM document_field WHERE kind = ?", (kind,))
+        )
 
     @cached_property
     def complete(self) -> dict[int, frozenset[str]]:
@@ -159,9 +186,22 @@ class Events:
         with explained(self._case.path):
             for start in range(0, len(rows), _GROUP):
                 group = list(rows[start : start + _GROUP])
-                for row, *place in self._db.execute(_places_sql(len(group)), group * 3):
-                    result[row].add(Place(*place))
+                for row, *place, chunk, byte, line in self._db.execute(_places_sql(len(group)), group * 3).fetchall():
+                    found = Place(*place)
+                    if byte is not None:
+                        found = replace(found, line=self._line(row, chunk, found.offset, (byte, line)))
+                    result[row].add(found)
         return {row: tuple(sorted(places, key=Place.order)) for row, places in result.items()}
+
+    def _line(self, row: int, chunk: int, offset: int, block: tuple[int, int]) -> LineOf:
+        """Return where the line at ``offset`` of a block stands; ``block``: offset and line that it begins with."""
+        own, at, sha256, size, number = self._db.execute(
+            'SELECT chunk, "offset", sha256, size, line FROM event JOIN document_line ON event = id WHERE id = ?',
+            (row,),
+        ).fetchone()
+        if (chunk, offset) != (own, at):  # the same line elsewhere: count those before it
+            number = self._chunk_bytes(chunk)[:offset].count(b"\n")
+        return LineOf(block[1] + number, block[0] + offset, size, sha256.hex())
 
     def find(self, event_id: str) -> int:
         """Return the row id of an event by its id. Raises UsageError when the case has no such event."""
@@ -183,10 +223,20 @@ class Events:
         """Return the bytes of the chunk that holds an event, as they were in the evidence, and the record's offset."""
         with explained(self._case.path):
             chunk, offset = self._db.execute('SELECT chunk, "offset" FROM event WHERE id = ?', (row,)).fetchone()
-            if self._chunk[0] != chunk:
-                (data,) = self._db.execute("SELECT bytes FROM chunk WHERE id = ?", (chunk,)).fetchone()
-                self._chunk = (chunk, zstandard.ZstdDecompressor().decompress(data, max_output_size=CHUNK_SIZE))
-        return self._chunk[1], offset
+            return self._chunk_bytes(chunk), offset
+
+    def _chunk_bytes(self, chunk: int) -> bytes:
+        if self._chunk[0] != chunk:
+            (data,) = self._db.execute("SELECT bytes FROM chunk WHERE id = ?", (chunk,)).fetchone()
+            self._chunk = (chunk, zstandard.ZstdDecompressor().decompress(data, max_output_size=CHUNK_SIZE))
+        return self._chunk[1]
+
+    def text(self, row: int) -> str:
+        """Return the line of a document as it stands in the evidence; bytes that are no UTF-8 become ``\\xNN``."""
+        data, offset = self.chunk_of(row)
+        with explained(self._case.path):
+            (size,) = self._db.execute("SELECT size FROM document_line WHERE event = ?", (row,)).fetchone()
+        return data[offset : offset + size].decode("utf-8", "backslashreplace")
 
     def xml(self, row: int) -> str:
         """Render the record of an event as XML, from the bytes in the case.
@@ -225,7 +275,8 @@ def _places_sql(count: int) -> str:
     marks = ",".join("?" * count)
     select = (
         "SELECT {event}, source.path, source.sha256, source_chunk.number,"
-        ' {place}."offset", e."winlog.record_id", e.mended, {origin}'
+        ' {place}."offset", e."winlog.record_id", e.mended, {origin},'
+        " {place}.chunk, source_chunk.start, source_chunk.line"
         " FROM {tables} JOIN source_chunk ON source_chunk.chunk = {place}.chunk"
         " JOIN source ON source.id = source_chunk.source WHERE {event} IN ({marks})"
     )

@@ -23,7 +23,9 @@ SELECT lower(v.text) AS host, has_line, has_name, sum(events) AS events, min(fir
         "process.parent.executable" IS NOT NULL AND "process.parent.executable" NOT IN ({blank}) AS has_name,
         count(*) AS events, min("@timestamp") AS first, max("@timestamp") AS last
     FROM event e INDEXED BY event_by_kind
-    WHERE kind IN (SELECT id FROM kind WHERE mapping = 'security/4688') {live} GROUP BY 1, 2, 3
+    WHERE kind IN (SELECT id FROM kind WHERE mapping = 'security/4688') {live}
+        AND e.id NOT IN (SELECT event FROM document_twin)
+    GROUP BY 1, 2, 3
 ) JOIN value v ON v.id = host GROUP BY 1, 2, 3
 """
 _FIELD = """

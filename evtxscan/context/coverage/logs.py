@@ -14,7 +14,8 @@ from evtxscan.context.coverage.runs import Run, Runs
 from evtxscan.store.finish import live_only
 
 _CHUNKS = """
-SELECT id, first_record_id, first_record_id + records - 1, checksums_ok = 0 OR lost > 0, records > events + lost
+SELECT id, first_record_id, first_record_id + records - 1, checksums_ok = 0 OR lost > 0, records > events + lost,
+    id IN (SELECT chunk FROM document_block)
 FROM chunk WHERE id IN (SELECT chunk FROM coverage_run WHERE log = ?)
 """
 _FILES = """
@@ -47,12 +48,16 @@ _MOST_NUMBERINGS = 50
 
 
 class _Chunk(NamedTuple):
-    """What is known of a chunk: the ids in the headers of its records, and what it lacks of them."""
+    """What is known of a chunk: the ids in the headers of its records, and what it lacks of them.
+
+    ``has_documents``: it is a block of lines, which have no headers.
+    """
 
     first: int | None
     last: int | None
     is_damaged: bool
     is_filtered: bool
+    has_documents: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,12 @@ def _restart(runs: Sequence[Run]) -> int | None:
 
 
 def _is_copied(run: Run, chunk: _Chunk) -> bool:
-    """Whether the ids in the records are not those of their headers: Windows exported or forwarded the log."""
+    """Whether the ids in the records are not those of their headers: Windows exported or forwarded the log.
+
+    Documents are a copy of a log, too.
+    """
+    if chunk.has_documents:
+        return True
     if chunk.first is None or chunk.last is None:
         return False
     return run.first < chunk.first or run.last > chunk.last

@@ -52,7 +52,8 @@ def read_notices(db: sqlite3.Connection) -> dict[str, list[Notice]]:
     for kind, (channel, code) in kinds.items():
         rows = db.execute(
             'SELECT e.id, lower(v.text), e."@timestamp", p.text, e.data FROM event e JOIN value v'
-            ' ON v.id = e."host.name" LEFT JOIN value p ON p.id = e.packed WHERE e.kind = ?',
+            ' ON v.id = e."host.name" LEFT JOIN value p ON p.id = e.packed WHERE e.kind = ?'
+            " AND e.id NOT IN (SELECT event FROM document_twin)",
             (kind,),
         )
         what, names = _KINDS[channel, code]

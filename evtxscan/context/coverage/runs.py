@@ -47,6 +47,8 @@ SELECT log, min(record), max(record), sum(is_own), min(time), max(time), chunk F
     WHERE "winlog.record_id" IS NOT NULL {where}
 ) GROUP BY chunk, log, island
 """
+# A document of a record that the case has as well tells nothing new, and has its time cut.
+_NO_TWIN = "e.id NOT IN (SELECT event FROM document_twin)"
 _FILTERED = """
 SELECT id, first_record_id, first_record_id + records - 1, first_written FROM chunk
 WHERE only_categories IS NOT NULL AND records > events AND lost = 0 AND first_record_id IS NOT NULL
@@ -134,7 +136,8 @@ class Runs:
         repeating = {chunk for (chunk,) in self._db.execute("SELECT DISTINCT chunk FROM event_copy")}
         mixed = [(chunk,) for chunk in sorted(repeating)]
         mask = (1 << _HOST_BITS) - 1
-        rows = self._db.execute(_CHUNKS.format(where=live_only(self._db, "WHERE e.id")))
+        where = f"WHERE {_NO_TWIN} {live_only(self._db, 'AND e.id')}"
+        rows = self._db.execute(_CHUNKS.format(where=where))
         for chunk, first, last, events, start, end, low, high in rows:
             if chunk in repeating:
                 continue
@@ -146,7 +149,8 @@ class Runs:
 
     def _islands(self) -> Iterator[Run]:
         """Yield the runs of the other chunks."""
-        rows = self._db.execute(_ISLANDS.format(where=live_only(self._db, "AND e.id")))
+        where = f"AND {_NO_TWIN} {live_only(self._db, 'AND e.id')}"
+        rows = self._db.execute(_ISLANDS.format(where=where))
         return (Run(*row) for row in rows)
 
     def _left_out(self) -> Iterator[Run]:

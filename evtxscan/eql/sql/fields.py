@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+import orjson
+
 from evtxscan.ecs import derive
+from evtxscan.ecs.base import field_type
 from evtxscan.ecs.columns import catalogue
 from evtxscan.ecs.inferred import INFERRED, ORIGIN
 from evtxscan.ecs.kind import Kind
 from evtxscan.ecs.mapping import Mapping, mappings
-from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Path
+from evtxscan.ecs.resolve import Absent, Column, Constant, Data, Derived, Json, Path, Resolution
 from evtxscan.eql.sql.storage import Computed, Fixed, Input, Storage
 from evtxscan.store.scripts import SCRIPT_TEXT, JoinedScript, Scripts
 
@@ -31,6 +34,24 @@ _PARTS = frozenset(
         "registry.value",
     }
 )
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return value
+
+
+def _long(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a number that a document has as text, as Elasticsearch does for a field of this type."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else value
+
+
+def _boolean(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+# Its command lines are taken apart in another way than those that lineage adds.
+_SECURITY = "Security"
+_CONVERSIONS = {"long": _long, "boolean": _boolean}
 
 
 class FieldStore:
@@ -58,9 +79,11 @@ class FieldStore:
 
     def __call__(self, field: str) -> Storage:
         """Return the storage of ``field`` in records of this kind."""
-        if self._lineage and field in INFERRED:
-            return _inferred(field)
         found = self._mapping.resolve(self._kind, field)
+        if self._lineage and field in INFERRED:
+            return self._inferred_beside(field, found) if self._may_differ(found) else _inferred(field)
+        if isinstance(found, Json):
+            return self._json(field, found)
         if self._scripts is not None and field == SCRIPT_TEXT and isinstance(found, Data):
             return _script(found, self._scripts)
         if isinstance(found, Absent):
@@ -80,6 +103,42 @@ class FieldStore:
             return Computed((given,), _same, ("column", same), is_part=given.type == "keyword")
         inputs = tuple(column(given) if isinstance(given, str) else event_data(given) for given in found.inputs)
         return Computed(inputs, found.fn, ("derived", found.fn), is_part=len(inputs) == 1 and field in _PARTS)
+
+    def _json(self, field: str, found: Json) -> Computed:
+        """Return the storage of a field that documents have in their JSON, and perhaps in a column."""
+        otherwise = None if found.otherwise is None else self._plain(field, found.otherwise)
+        convert = _CONVERSIONS.get(field_type(field), _as_it_is)
+
+        def read(text: str | None, *cells: object) -> tuple[Any, ...]:
+            if text is not None:
+                return tuple(map(convert, found.values(orjson.loads(text))))
+            return () if otherwise is None else otherwise.compute(*cells)
+
+        inputs = () if otherwise is None else otherwise.inputs
+        key = ("json", found.path, found.inside, otherwise and otherwise.key, field_type(field))
+        return Computed((event_json(found.path), *inputs), read, key)
+
+    def _may_differ(self, found: Resolution) -> bool:
+        """Whether a field that lineage may add does not follow from its column in the way that it does with records."""
+        if not self._kind.is_document or isinstance(found, Column):
+            return False
+        return not isinstance(found, Derived) or self._kind.channel == _SECURITY
+
+    def _inferred_beside(self, field: str, found: Resolution) -> Computed:
+        """Return the storage of a field that lineage may add to a document: what the document says comes first."""
+        name, function = INFERRED[field]
+        own: Computed | None = None
+        if isinstance(found, Json):
+            own = self._json(field, found)
+        elif isinstance(found, Column | Derived):
+            own = self._plain(field, found)
+
+        def choose(text: str | None, *cells: object) -> tuple[Any, ...]:
+            return (own.compute(*cells) if own else ()) or (() if text is None else function(text))
+
+        given = Input(f'l."{name}"', "keyword", (ORIGIN[name],))
+        key = ("inferred_beside", field, own and own.key)
+        return Computed((given, *(own.inputs if own else ())), choose, key)
 
     def _overridden(self, field: str, found: Column | Derived, path: Path) -> Computed:
         plain = self._plain(field, found)
@@ -161,6 +220,19 @@ def event_data(path: Path) -> Input:
     *folders, name = path
     return Input(
         f"(SELECT j.value FROM json_each(e.data, {_literal('$' + _quoted(folders))}) j WHERE j.key = {_literal(name)})",
+        "json",
+    )
+
+
+def event_json(path: Path) -> Input:
+    """Return the input that is the JSON of one value of the event's ``data``; of the same names as event_data."""
+    if not any(character in '"\\' or character < " " for part in path for character in part):
+        return Input(f"e.data -> {_literal('$' + _quoted(path))}", "json")
+    *folders, name = path
+    value = "CASE WHEN j.type IN ('array', 'object') THEN j.value WHEN j.type IN ('true', 'false') THEN j.type"
+    return Input(
+        f"(SELECT {value} ELSE json_quote(j.value) END FROM json_each(e.data, {_literal('$' + _quoted(folders))}) j"
+        f" WHERE j.key = {_literal(name)})",
         "json",
     )
 

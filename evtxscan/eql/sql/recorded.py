@@ -21,7 +21,12 @@ class RecordedData:
 
     def has(self, field: str) -> bool:
         """Tell whether some event has this event data (``winlog.event_data.NAME``) as JSON."""
-        return field in self._names
+        return field in self._names or self.knows(field)
+
+    def knows(self, field: str) -> bool:
+        """Tell whether documents of the case have this field in their JSON, or an object that may have it."""
+        parts = field.split(".")
+        return any(".".join(parts[:size]) in self._own for size in range(1, len(parts) + 1))
 
     def names(self) -> frozenset[str]:
         """Return the names of all event data that is kept as JSON."""
@@ -32,3 +37,9 @@ class RecordedData:
         with explained(self._case.path):
             rows = self._case.db.execute(_NAMES)
             return frozenset(f"winlog.{section}.{name}" for section, name in rows if section in SECTIONS)
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        with explained(self._case.path):
+            rows = self._case.db.execute("SELECT DISTINCT field FROM document_field")
+            return frozenset(name for (name,) in rows)

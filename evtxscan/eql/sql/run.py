@@ -9,6 +9,7 @@ from itertools import groupby, islice
 from typing import Any, Protocol, TypeVar
 
 from evtxscan.ecs.base import base
+from evtxscan.ecs.documents import START
 from evtxscan.eql.ast import Pipe
 from evtxscan.eql.binder import BoundEvent, BoundQuery, bind
 from evtxscan.eql.mapping import FieldMapping, field_type
@@ -31,7 +32,7 @@ TICKS_PER_MILLISECOND = 10_000
 
 # Records of process starts, which alone have rows in lineage.
 _SYSMON_START = "sysmon/1"
-_STARTS = frozenset({_SYSMON_START, "security/4688"})
+_STARTS = frozenset({_SYSMON_START, "security/4688", START})
 
 
 class SingleEventQuery(Protocol):
@@ -132,7 +133,9 @@ class CaseQueries:
                 self._db,
                 self.kinds,
                 [event.predicate for event in events],
-                starts={row: mapping.id == _SYSMON_START for row, (_, mapping) in kinds.items() if self.is_start(row)},
+                starts={
+                    row: mapping.id != "security/4688" for row, (_, mapping) in kinds.items() if self.is_start(row)
+                },
                 counted=self.is_evidence,
                 narrowed=narrowed,
                 weak=self._weak,

@@ -23,7 +23,7 @@ from evtxscan.evidence.containers.member import logical_name
 from evtxscan.evidence.containers.reading import BUFFER, DamagedError, damaged
 from evtxscan.evidence.discover import Found, Look, Skipped
 from evtxscan.evidence.evtx_layout import CHUNK_SIZE, FILE_HEADER_SIZE
-from evtxscan.evidence.recognise import Kind, Nature, examine
+from evtxscan.evidence.recognise import FORMS, Kind, Nature, examine
 from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, unreadable, utc
 
 _LOGS = "/winevt/logs/"
@@ -335,9 +335,10 @@ class _Search:
         except OSError as error:
             self.found.errors.append(unreadable(place, error))
             return
-        if nature.kind is Kind.LOG:
+        if form := FORMS.get(nature.kind):
             written = "" if seconds is None else utc(seconds)
-            self.found.sources.append(Source(name, self.image.argument, opener, size, written, nature.head[:HEAD_SIZE]))
+            head = nature.head[:HEAD_SIZE]
+            self.found.sources.append(Source(name, self.image.argument, opener, size, written, head, form=form))
         elif _is_named_as_log(path):
             reason = nature.reason or f"not an event log but a {nature.kind}"
             self.found.skipped.append(Skipped(name, self.image.argument, reason))
@@ -349,7 +350,7 @@ def _may_be_log(path: str, size: int) -> bool:
 
 def _is_named_as_log(path: str) -> bool:
     lower = f"/{path}".lower()
-    return lower.endswith(".evtx") or _LOGS in lower
+    return lower.endswith((".evtx", ".ndjson")) or _LOGS in lower
 
 
 def _volume_name(specification: Any) -> str:  # noqa: ANN401 - dfVFS has no types

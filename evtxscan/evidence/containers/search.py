@@ -12,8 +12,8 @@ from evtxscan.evidence.containers.images import Image, search_image
 from evtxscan.evidence.containers.limits import MAX_NESTING, Budget, LimitError
 from evtxscan.evidence.containers.member import Member, Names, inner_name
 from evtxscan.evidence.discover import Candidate, Found, Look, Skipped
-from evtxscan.evidence.recognise import IMAGES, Kind, Nature, examine
-from evtxscan.evidence.source import HEAD_SIZE, Opener, PlainFile, Source, parts, unreadable
+from evtxscan.evidence.recognise import FORMS, IMAGES, Kind, Nature, examine
+from evtxscan.evidence.source import HEAD_SIZE, Form, Opener, PlainFile, Source, parts, unreadable
 
 
 def search_archive(candidate: Candidate, kind: Kind, size: int, found: Found, look: Look) -> None:
@@ -94,11 +94,11 @@ class _Search:
         except OSError as error:
             self.errors.append(unreadable(opener.place, error))
             return
-        if nature.kind is Kind.LOG:
-            self._take_log(member, path, nature.head[:HEAD_SIZE])
+        if form := FORMS.get(nature.kind):
+            self._take_log(member, path, nature.head[:HEAD_SIZE], form)
         elif nature.kind in IMAGES:
             self._take_image(member, path, nature)
-        elif nature.kind is None:
+        elif nature.kind is None or nature.kind is Kind.EXPORT:
             self.skipped.append(Skipped(path, self.argument, nature.reason))
         elif container.depth == MAX_NESTING:
             self.errors.append(
@@ -107,13 +107,13 @@ class _Search:
         else:
             self._take_archive(member, path, nature.kind, container.depth + 1)
 
-    def _take_log(self, member: Member, path: str, head: bytes) -> None:
+    def _take_log(self, member: Member, path: str, head: bytes, form: Form) -> None:
         opener, size, digest = member.opener, member.size, None
         if opener.is_sequential:
             size, digest = self._measure(member)
         elif size is not None:
             self.budget.charge(size, opener.place)
-        self.sources.append(Source(path, self.argument, opener, size or 0, member.modified, head, digest))
+        self.sources.append(Source(path, self.argument, opener, size or 0, member.modified, head, digest, form))
 
     def _measure(self, member: Member) -> tuple[int, str]:
         """Read a log whose bytes have to come out anyhow; return how many there are, and their SHA-256.
