@@ -24,6 +24,7 @@ APPLICATION_ID = 0x65767478  # "evtx": what makes an SQLite file a case
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 32 * 1024
 _WAIT_SECONDS = 10
+_OLDEST_SQLITE = (3, 38)  # the first with the operator ->
 # One INSERT for each kind of record: a busy log has hundreds.
 _STATEMENTS = 1024
 _PACKAGES = ("evtx", "python-evtx", "orjson", "publicsuffixlist", "zstandard", "sqlite-utils")
@@ -167,6 +168,9 @@ def _check_file(path: Path) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        raise CaseError(f"this Python has SQLite {sqlite3.sqlite_version}; evtxscan needs {needed} or later")
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None, cached_statements=_STATEMENTS)
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
