@@ -43,19 +43,26 @@ def test_kill_loses_and_doubles_nothing(mixed: kills.Whole, tmp_path: Path, numb
 @pytest.mark.parametrize("everybody", [False, True], ids=["main process", "terminal"])
 def test_interrupt_is_clean_and_can_be_resumed(sparse: Path, whole: Whole, tmp_path: Path, everybody: bool) -> None:
     """Catches a traceback at Ctrl-C (a terminal interrupts workers, too), another exit code, workers that go on."""
-    case = tmp_path / "case.db"
-    for moment in (0.0, 0.02, 0.1):
+    interrupted = 0
+    for number, moment in enumerate((0.0, 0.02, 0.1, 0.0, 0.0, 0.0)):
+        case = tmp_path / f"{number}.db"
         started = Started("ingest", sparse, "--case", case, "--jobs", "2", program=[eager.__file__])
         started.until(lambda process=started: len(process.others()) >= 2)  # type: ignore[misc]
         time.sleep(moment)
         code, err = started.stop(signal.SIGINT, everybody=everybody)
         assert "Traceback" not in err, err
-        assert code == 130, err
-        assert "run the same command again" in err
         assert started.left_behind() == []
-    evtxscan("ingest", sparse, "--case", case)
-    assert content.faults(case) == []
-    assert different(case, whole) == []
+        if code == 130:
+            assert "run the same command again" in err
+            interrupted += 1
+        else:  # on a busy machine it may be done before this process gets to interrupt it
+            assert code == 0, err
+        evtxscan("ingest", sparse, "--case", case)
+        assert content.faults(case) == []
+        assert different(case, whole) == []
+        if interrupted == 3:
+            break
+    assert interrupted
 
 
 def test_a_kill_before_derived_tables_are_made_changes_no_answer(
