@@ -6,6 +6,7 @@ the standard library offers shares queues between workers, and a process that di
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -32,6 +33,8 @@ _AHEAD = 2
 # takes the second parser six seconds; one that takes too long is given up.
 _BATCH_LIMIT = 5.0
 _CHUNK_LIMIT = 20.0
+# Python's default. A fork has that of the command line, with which it would keep what batches leave in cycles.
+_COLLECT = (700, 10, 10)
 _CAN_LIMIT = hasattr(signal, "setitimer")
 
 
@@ -196,6 +199,7 @@ def _serve(connection: Connection, ours: Connection | None, known: frozenset[byt
     if ours is not None:
         ours.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the main process's to handle
+    gc.set_threshold(*_COLLECT)
     if _CAN_LIMIT:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever it is busy with
     tasks: SimpleQueue[AnyTask] = SimpleQueue()
