@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evtxscan.detect.engine import run_rules
 from evtxscan.detect.results import RuleResult, SequenceResult
+from evtxscan.detect.windows import Windows
 from evtxscan.rules.load import load_rules
 from evtxscan.store.case import open_case
 from evtxscan.store.events import Events
@@ -22,7 +23,8 @@ def main(case_path: str, *rules: str) -> None:
     started = time.perf_counter()
     with open_case(Path(case_path), read_only=True) as case:
         read = load_rules(rules).rules
-        results = list(run_rules(case, Events(case), read, Scope()))
+        scope = Scope()
+        results = list(run_rules(case, Events(case), read, scope, Windows(case, scope)))
     ran = [result for result in results if isinstance(result, RuleResult | SequenceResult)]
     print(
         json.dumps(
