@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from evtxscan.casework import ingest_evidence
 from evtxscan.ingest.run import Options
@@ -80,7 +81,7 @@ def rust(path: Path) -> tuple[Ids, Ids]:
     from evtx import PyEvtxParser  # noqa: PLC0415 - a parser is loaded only in the process that may die of it
 
     def records() -> Iterator[int]:
-        found = iter(PyEvtxParser(str(path)).records_json())
+        found: Iterator[Any] = iter(PyEvtxParser(str(path)).records_json())
         while True:
             try:
                 yield next(found)["event_record_id"]
